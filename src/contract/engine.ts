@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { errorData } from './errors.ts'
+
+/** State of the inference process: `restarting` while a new one starts after the last one died. */
+export const inferenceState = z.enum(['starting', 'ready', 'busy', 'restarting'])
+export type InferenceState = z.infer<typeof inferenceState>
+
+/** What the status bar shows. */
+export const engineStatus = z.object({
+  version: z.string(),
+  engineProcess: z.int(),
+  inference: inferenceState,
+  inferenceProcess: z.int().nullable(),
+  provider: z.string(),
+  threads: z.int(),
+  /** Bytes of weights mapped by open sessions. */
+  mappedBytes: z.number(),
+  mirror: z.object({ explanations: z.int(), sources: z.int(), importing: z.boolean() }),
+  home: z.string()
+})
+export type EngineStatus = z.infer<typeof engineStatus>
+
+/** Something a person should know that no request of theirs answers, such as a restart. */
+export const notice = z.object({
+  level: z.enum(['info', 'warning', 'error']),
+  message: z.string(),
+  at: z.number(),
+  error: errorData.optional()
+})
+export type Notice = z.infer<typeof notice>
+
+export const engineEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('status'), status: engineStatus }),
+  z.object({ type: z.literal('notice'), notice })
+])
+export type EngineEvent = z.infer<typeof engineEvent>
+
+/** Choices that outlive a window, by name. Values are small JSON. */
+export const settings = z.object({
+  theme: z.enum(['system', 'light', 'dark']).default('system'),
+  /** Whether full color means a surprising token (`surprise`) or an expected one. */
+  logProbScale: z.enum(['surprise', 'certainty']).default('surprise')
+})
+export type Settings = z.infer<typeof settings>

@@ -1,0 +1,160 @@
+import { z } from 'zod'
+import { maybeNumber } from './numbers.ts'
+
+/** TransformerLens's weight processing flags, by their names in `HookedTransformer.from_pretrained`. */
+export const processingFlag = z.enum(['fold_ln', 'center_writing_weights', 'center_unembed', 'fold_value_biases'])
+export type ProcessingFlag = z.infer<typeof processingFlag>
+
+/** `none` is from_pretrained_no_processing, `all` from_pretrained, `auto` what the SAE's release asks for. */
+export const processing = z.union([z.enum(['auto', 'none', 'all']), z.array(processingFlag)])
+export type Processing = z.infer<typeof processing>
+
+/** Which layers attend locally, where a family alternates: the checkpoint's order, or TransformerLens's (Gemma-2 only). */
+export const layerOrder = z.enum(['checkpoint', 'transformer-lens'])
+export type LayerOrder = z.infer<typeof layerOrder>
+
+/** Positions a splice covers: all, all but special tokens, or half-open ranges from zero. */
+export const splicePositions = z.union([z.enum(['all', 'no-special']), z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()]))])
+export type SplicePositions = z.infer<typeof splicePositions>
+
+/** An SAE's name inside a run. */
+export const saeName = z.string().regex(/^[A-Za-z0-9_-]+$/)
+
+/** One splice: the SAE's output stands in for the activation at its hook point. */
+export const splice = z.object({
+  sae: saeName,
+  errorTerm: z.boolean().default(false),
+  positions: splicePositions.default('all')
+})
+export type Splice = z.infer<typeof splice>
+
+/** One way to run the prompt. `clean` has no splices. Edits of features will stand beside splices. */
+export const variant = z.object({ name: z.string().min(1).max(80), splices: z.array(splice) })
+export type Variant = z.infer<typeof variant>
+
+/** An SAE of a run: `path` is a folder or weights file, `hook` overrides the hook point its path says. */
+export const runSae = z.object({ name: saeName, path: z.string(), hook: z.string().optional(), source: z.string().nullable().optional() })
+export type RunSae = z.infer<typeof runSae>
+
+/** Text is tokenized as TransformerLens would; ids are used as they are. */
+export const prompt = z.union([z.object({ text: z.string(), prependBos: z.boolean().default(true) }), z.object({ ids: z.array(z.int()) })])
+export type Prompt = z.infer<typeof prompt>
+
+/** Execution providers of ONNX Runtime, by our names. */
+export const provider = z.enum(['auto', 'cpu', 'webgpu', 'cuda', 'directml', 'coreml'])
+export type Provider = z.infer<typeof provider>
+
+/** Hooks to write to a safetensors file, with `<variant>/<hook name>` and `<variant>/logits` as tensor names. */
+export const saveRequest = z.object({ file: z.string(), hooks: z.union([z.enum(['all', 'none']), z.array(z.string())]) })
+
+/** One prompt under several variants, computed as rows of one pass. */
+export const runRequest = z.object({
+  model: z.string(),
+  saes: z.array(runSae).default([]),
+  prompt,
+  variants: z.array(variant).min(1),
+  processing: processing.default('auto'),
+  layerOrder: layerOrder.default('checkpoint'),
+  topK: z.int().min(1).max(1000).default(10),
+  topFeatures: z.int().min(0).max(1000).default(5),
+  provider: provider.default('auto'),
+  save: saveRequest.optional()
+})
+export type RunRequest = z.infer<typeof runRequest>
+
+/** A token: its id and text always travel together. */
+export const token = z.object({ id: z.int(), text: z.string(), special: z.boolean() })
+export type Token = z.infer<typeof token>
+
+export const predictedToken = z.object({ id: z.int(), text: z.string(), logit: maybeNumber, logProb: maybeNumber })
+export type PredictedToken = z.infer<typeof predictedToken>
+
+/**
+ * A variant's numbers. `logProbs[i]` (nats) and `ranks[i]` (0 is best) are token i's given those before it (null for i = 0);
+ * `topK[i]` predicts what follows token i. `loss` is the mean of -logProbs over the n-1 tokens that have one.
+ */
+export const variantResult = z.object({
+  name: z.string(),
+  loss: maybeNumber,
+  logProbs: z.array(maybeNumber),
+  ranks: z.array(z.int().nullable()),
+  topK: z.array(z.array(predictedToken))
+})
+export type VariantResult = z.infer<typeof variantResult>
+
+/** KL(clean || variant) in nats at every position (of the prediction made there), its mean without special tokens, and loss - clean loss. */
+export const variantComparison = z.object({
+  variant: z.string(),
+  klDivergence: z.array(maybeNumber),
+  meanKl: maybeNumber,
+  /** How many positions `meanKl` runs over. */
+  positions: z.int(),
+  lossIncrease: maybeNumber
+})
+export type VariantComparison = z.infer<typeof variantComparison>
+
+export const featureExplanation = z.object({ description: z.string(), explainer: z.string().nullable() })
+export type FeatureExplanation = z.infer<typeof featureExplanation>
+
+/** A feature that fired at a position; `maxActivation` is its known maximum from the mirror's statistics. */
+export const activeFeature = z.object({
+  index: z.int(),
+  activation: maybeNumber,
+  maxActivation: z.number().nullable(),
+  explanations: z.array(featureExplanation)
+})
+export type ActiveFeature = z.infer<typeof activeFeature>
+
+/** An SAE's reading of one variant; metrics leave special tokens out and run over `positions` positions. `features[i]` fired at token i, strongest first. */
+export const saeReading = z.object({
+  /** Mean number of active features. */
+  l0: maybeNumber,
+  /** Mean squared error per element. */
+  mse: maybeNumber,
+  /** 1 - sum |x - recons|^2 / sum |x - mean(x)|^2. */
+  explainedVariance: maybeNumber,
+  /** Mean cosine similarity of x and its reconstruction. */
+  cosineSimilarity: maybeNumber,
+  positions: z.int(),
+  features: z.array(z.array(activeFeature))
+})
+export type SaeReading = z.infer<typeof saeReading>
+
+export const saeResult = z.object({
+  name: z.string(),
+  hook: z.string(),
+  path: z.string(),
+  /** Neuronpedia source `modelId/layer`, or null when none is known. */
+  source: z.string().nullable(),
+  /** Whether the person chose the source by hand. */
+  sourceChosenByHand: z.boolean(),
+  byVariant: z.record(z.string(), saeReading)
+})
+export type SaeResult = z.infer<typeof saeResult>
+
+export const runResult = z.object({
+  model: z.object({ path: z.string(), name: z.string() }),
+  tokens: z.array(token),
+  /** True where a BOS token was put before the text. */
+  bosAdded: z.boolean(),
+  processing: z.array(processingFlag),
+  /** Why this processing is in force, in a few words. */
+  processingReason: z.string(),
+  layerOrder,
+  variants: z.array(variantResult),
+  comparison: z.array(variantComparison),
+  saes: z.array(saeResult),
+  provider: z.string(),
+  /** What the choice of provider rests on, or why another one fell back. */
+  providerReason: z.string(),
+  warnings: z.array(z.string()),
+  milliseconds: z.object({ load: z.number(), compile: z.number(), run: z.number() })
+})
+export type RunResult = z.infer<typeof runResult>
+
+/** What a running run says: how far it is (`fraction` of 1), then its result, which is the last event. */
+export const runEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('progress'), stage: z.string(), fraction: z.number().min(0).max(1) }),
+  z.object({ type: z.literal('result'), result: runResult })
+])
+export type RunEvent = z.infer<typeof runEvent>
