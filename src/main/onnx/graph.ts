@@ -1,0 +1,232 @@
+/**
+ * A small typed builder of ONNX graphs. Each method adds one operator and returns its output, so that a forward pass
+ * reads like the formulas it computes. It knows ONNX and nothing of transformers.
+ */
+import { type Attribute, type ElementType, elementTypes, encodeModel, type Initializer, type Node, type Port } from './model-proto.ts'
+
+/** A tensor that some operator, input or initializer of the graph gives. */
+export interface Value {
+  readonly name: string
+  readonly type: ElementType
+}
+
+/** Bytes of a file as a tensor: row-major, little-endian, `[offset, offset + byteLength)`. */
+export interface ExternalTensor {
+  readonly type: ElementType
+  readonly shape: readonly number[]
+  readonly file: string
+  readonly offset: number
+  readonly byteLength: number
+}
+
+/** A path as ONNX Runtime wants it when the root of the file system (on Windows: the drive) is its folder of external data. */
+function locationBelowRoot(file: string): string {
+  return file.replace(/^[A-Za-z]:/, '').replace(/^[\\/]+/, '')
+}
+
+export class GraphBuilder {
+  readonly #nodes: Node[] = []
+  readonly #initializers = new Map<string, Initializer>()
+  readonly #inputs = new Map<string, Port>()
+  readonly #outputs = new Map<string, Port>()
+  #count = 0
+
+  #fresh(type: ElementType): Value {
+    this.#count += 1
+    return { name: `v${this.#count}`, type }
+  }
+
+  /** Adds any operator and returns its outputs, one per entry of `types`. */
+  operator(
+    name: string,
+    inputs: readonly Value[],
+    types: readonly ElementType[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain = ''
+  ): Value[] {
+    const outputs = types.map(type => this.#fresh(type))
+    this.#nodes.push({
+      operator: name,
+      domain,
+      inputs: inputs.map(input => input.name),
+      outputs: outputs.map(output => output.name),
+      attributes
+    })
+    return outputs
+  }
+
+  #one(name: string, inputs: readonly Value[], type: ElementType, attributes: Readonly<Record<string, Attribute>> = {}): Value {
+    const [output] = this.operator(name, inputs, [type], attributes)
+    if (output === undefined) throw new Error(`${name} gives no output`)
+    return output
+  }
+
+  /** A graph input; asking twice for one name gives the same value. */
+  input(name: string, type: ElementType, shape: readonly (number | string)[]): Value {
+    if (!this.#inputs.has(name)) this.#inputs.set(name, { name, type, shape })
+    return { name, type }
+  }
+
+  /** Makes a value a graph output and returns the name to fetch it by. A graph input is passed on as a copy. */
+  output(value: Value, shape: readonly (number | string)[]): string {
+    const source = this.#inputs.has(value.name) ? this.#one('Identity', [value], value.type) : value
+    this.#outputs.set(source.name, { name: source.name, type: source.type, shape })
+    return source.name
+  }
+
+  /** A tensor whose bytes stay in their file and are mapped by the runtime; the same bytes give the same value. */
+  external(tensor: ExternalTensor): Value {
+    const name = `${tensor.file}@${tensor.offset}:${tensor.type}[${tensor.shape.join()}]`
+    if (!this.#initializers.has(name)) {
+      const data = { location: locationBelowRoot(tensor.file), offset: tensor.offset, length: tensor.byteLength }
+      this.#initializers.set(name, { name, type: tensor.type, shape: tensor.shape, data })
+    }
+    return { name, type: tensor.type }
+  }
+
+  #constant(type: ElementType, key: string, shape: readonly number[], data: Uint8Array): Value {
+    const name = `${type}:${key}:[${shape.join()}]`
+    if (!this.#initializers.has(name)) this.#initializers.set(name, { name, type, shape, data })
+    return { name, type }
+  }
+
+  /** A float32 scalar. */
+  scalar(value: number): Value {
+    return this.#constant('float32', String(value), [], new Uint8Array(Float32Array.of(value).buffer))
+  }
+
+  /** An int64 vector. */
+  integers(values: readonly number[]): Value {
+    const data = BigInt64Array.from(values, value => BigInt(value))
+    return this.#constant('int64', values.join(), [values.length], new Uint8Array(data.buffer))
+  }
+
+  add(a: Value, b: Value): Value {
+    return this.#one('Add', [a, b], a.type)
+  }
+  subtract(a: Value, b: Value): Value {
+    return this.#one('Sub', [a, b], a.type)
+  }
+  multiply(a: Value, b: Value): Value {
+    return this.#one('Mul', [a, b], a.type)
+  }
+  divide(a: Value, b: Value): Value {
+    return this.#one('Div', [a, b], a.type)
+  }
+  negate(a: Value): Value {
+    return this.#one('Neg', [a], a.type)
+  }
+  squareRoot(a: Value): Value {
+    return this.#one('Sqrt', [a], a.type)
+  }
+  exponential(a: Value): Value {
+    return this.#one('Exp', [a], a.type)
+  }
+  tanh(a: Value): Value {
+    return this.#one('Tanh', [a], a.type)
+  }
+  relu(a: Value): Value {
+    return this.#one('Relu', [a], a.type)
+  }
+  /** The tanh form of GELU. */
+  geluTanh(a: Value): Value {
+    return this.#one('Gelu', [a], a.type, { approximate: { string: 'tanh' } })
+  }
+  greater(a: Value, b: Value): Value {
+    return this.#one('Greater', [a, b], 'bool')
+  }
+  less(a: Value, b: Value): Value {
+    return this.#one('Less', [a, b], 'bool')
+  }
+  equal(a: Value, b: Value): Value {
+    return this.#one('Equal', [a, b], 'bool')
+  }
+  and(a: Value, b: Value): Value {
+    return this.#one('And', [a, b], 'bool')
+  }
+  not(a: Value): Value {
+    return this.#one('Not', [a], 'bool')
+  }
+  isNaN(a: Value): Value {
+    return this.#one('IsNaN', [a], 'bool')
+  }
+  where(condition: Value, a: Value, b: Value): Value {
+    return this.#one('Where', [condition, a, b], a.type)
+  }
+  cast(a: Value, type: ElementType): Value {
+    return a.type === type ? a : this.#one('Cast', [a], type, { to: { int: elementTypes[type] } })
+  }
+  softmax(a: Value): Value {
+    return this.#one('Softmax', [a], a.type, { axis: { int: -1 } })
+  }
+  /** Matrix product over the last two axes, broadcasting the others. */
+  matmul(a: Value, b: Value): Value {
+    return this.#one('MatMul', [a, b], a.type)
+  }
+  /** `a @ b.T (+ bias)` of two matrices: Hugging Face stores linear layers as [out, in]. */
+  linear(a: Value, b: Value, bias?: Value): Value {
+    return this.#one('Gemm', bias === undefined ? [a, b] : [a, b, bias], a.type, { transB: { int: 1 } })
+  }
+  gather(data: Value, indices: Value, axis = 0): Value {
+    return this.#one('Gather', [data, indices], data.type, { axis: { int: axis } })
+  }
+  concatenate(values: readonly Value[], axis: number): Value {
+    const type = values[0]?.type ?? 'float32'
+    return this.#one('Concat', values, type, { axis: { int: axis } })
+  }
+  /** Halves of the last axis. */
+  halves(a: Value): [Value, Value] {
+    const [first, second] = this.operator('Split', [a], [a.type, a.type], { axis: { int: -1 }, num_outputs: { int: 2 } })
+    if (first === undefined || second === undefined) throw new Error('Split gives two outputs')
+    return [first, second]
+  }
+  transpose(a: Value, order: readonly number[]): Value {
+    return this.#one('Transpose', [a], a.type, { perm: { ints: order } })
+  }
+  /** A new shape: 0 keeps the input's dimension at that place, -1 is what remains. */
+  reshape(a: Value, shape: Value | readonly number[]): Value {
+    return this.#one('Reshape', [a, 'name' in shape ? shape : this.integers(shape)], a.type)
+  }
+  /** The dimensions `[start, end)` of a value's shape, as an int64 vector. */
+  shapeOf(a: Value, start: number, end: number): Value {
+    return this.#one('Shape', [a], 'int64', { start: { int: start }, end: { int: end } })
+  }
+  unsqueeze(a: Value, axes: readonly number[]): Value {
+    return this.#one('Unsqueeze', [a, this.integers(axes)], a.type)
+  }
+  #reduce(name: string, a: Value, axes: readonly number[], keep: boolean): Value {
+    return this.#one(name, [a, this.integers(axes)], a.type, { keepdims: { int: keep ? 1 : 0 } })
+  }
+  sum(a: Value, axes: readonly number[], keep = false): Value {
+    return this.#reduce('ReduceSum', a, axes, keep)
+  }
+  mean(a: Value, axes: readonly number[], keep = false): Value {
+    return this.#reduce('ReduceMean', a, axes, keep)
+  }
+  maximum(a: Value, axes: readonly number[], keep = false): Value {
+    return this.#reduce('ReduceMax', a, axes, keep)
+  }
+  /** The `k` largest along the last axis and where they are, in descending order. `k` must not exceed the axis. */
+  topK(a: Value, k: number): { values: Value; indices: Value } {
+    const [values, indices] = this.operator('TopK', [a, this.integers([k])], [a.type, 'int64'], { axis: { int: -1 } })
+    if (values === undefined || indices === undefined) throw new Error('TopK gives two outputs')
+    return { values, indices }
+  }
+
+  get inputNames(): string[] {
+    return [...this.#inputs.keys()]
+  }
+  get outputNames(): string[] {
+    return [...this.#outputs.keys()]
+  }
+
+  /** The bytes of the ONNX model. */
+  encode(): Uint8Array {
+    return encodeModel({
+      nodes: this.#nodes,
+      initializers: [...this.#initializers.values()],
+      inputs: [...this.#inputs.values()],
+      outputs: [...this.#outputs.values()]
+    })
+  }
+}

@@ -1,0 +1,53 @@
+/** Causal grouped-query attention from rotated queries and keys to z, with TransformerLens's hook points on scores and pattern. */
+import type { Value } from '../onnx/graph.ts'
+import type { HookedGraph } from './hooked-graph.ts'
+
+export interface AttentionShape {
+  readonly heads: number
+  readonly keyValueHeads: number
+  readonly dHead: number
+}
+
+/** How scores become a pattern. `window`: a query sees its own position and the `window - 1` before it; null is everything before. */
+export interface AttentionScores {
+  readonly scale: number
+  readonly softCap: number | null
+  readonly window: number | null
+}
+
+/** True where a query may see a key: [query, key]. */
+function visible(g: HookedGraph, window: number | null): Value {
+  const { graph } = g
+  const positions = () => graph.input('positions', 'float32', ['position'])
+  const distance = g.once('attention.distance', () => graph.subtract(graph.unsqueeze(positions(), [1]), graph.unsqueeze(positions(), [0])))
+  const causal = g.once('attention.causal', () => graph.greater(distance, graph.scalar(-0.5)))
+  if (window === null) return causal
+  return g.once(`attention.window.${window}`, () => graph.and(causal, graph.less(distance, graph.scalar(window - 0.5))))
+}
+
+/** cap * tanh(x / cap). */
+export function softCapped(g: HookedGraph, x: Value, cap: number): Value {
+  const { graph } = g
+  return graph.multiply(graph.tanh(graph.divide(x, graph.scalar(cap))), graph.scalar(cap))
+}
+
+/**
+ * q [row, position, heads, dHead], k and v [row, position, keyValueHeads, dHead] -> `hook_z` [row, position, heads, dHead].
+ * Scores are scaled, then soft-capped, then masked, as in Gemma-2; `hook_attn_scores` is what softmax sees.
+ */
+export function attend(g: HookedGraph, name: string, q: Value, k: Value, v: Value, shape: AttentionShape, how: AttentionScores): Value {
+  const { graph } = g
+  const { heads, keyValueHeads, dHead } = shape
+  const square = [heads, 'query', 'key'] as const
+  // Queries that share a key-value head are stacked along the position axis, so that keys are not repeated.
+  const queries = graph.reshape(graph.transpose(q, [0, 2, 1, 3]), [0, keyValueHeads, -1, dHead])
+  const products = graph.matmul(queries, graph.transpose(k, [0, 2, 3, 1]))
+  const scaled = graph.divide(graph.reshape(products, [0, heads, -1, 0]), graph.scalar(how.scale))
+  const capped = how.softCap === null ? scaled : softCapped(g, scaled, how.softCap)
+  const masked = graph.where(visible(g, how.window), capped, graph.scalar(Number.NEGATIVE_INFINITY))
+  const scores = g.hook(`${name}.hook_attn_scores`, masked, square)
+  const pattern = g.hook(`${name}.hook_pattern`, graph.softmax(scores), square)
+  const mixed = graph.matmul(graph.reshape(pattern, [0, keyValueHeads, -1, 0]), graph.transpose(v, [0, 2, 1, 3]))
+  const z = graph.transpose(graph.reshape(mixed, [0, heads, -1, dHead]), [0, 2, 1, 3])
+  return g.hook(`${name}.hook_z`, z, ['position', heads, dHead])
+}
