@@ -1,0 +1,15 @@
+/// <reference types="svelte" />
+/// <reference types="vite/client" />
+
+/** What the Electron preload puts on the window; absent in a browser tab. */
+interface SpliceHost {
+  readonly host: 'electron'
+  /** The path of a dropped file or folder. */
+  pathOf(file: File): string
+  /** The native folder dialog; null when the person cancels it. */
+  chooseFolder(): Promise<string | null>
+}
+
+interface Window {
+  readonly splice?: SpliceHost
+}

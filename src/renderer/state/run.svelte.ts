@@ -1,0 +1,92 @@
+/** The run that is shown and the one under way: start, progress, cancel, error. A new run cancels the one before it. */
+import { tick } from 'svelte'
+import type { ErrorData } from '../../contract/errors.ts'
+import type { RunResult } from '../../contract/run.ts'
+import { client, errorOf } from './connection.svelte.ts'
+import { selection } from './selection.svelte.ts'
+import { type ShownVariant, workspace } from './workspace.svelte.ts'
+
+/** How far a run is: `fraction` of 1. */
+export type RunProgress = { stage: string; fraction: number }
+
+/** Ends when the browser has painted the present state. */
+function painted(): Promise<void> {
+  return new Promise(resolve => requestAnimationFrame(() => resolve()))
+}
+
+class CurrentRun {
+  /** The result shown; it stays until the next one arrives. */
+  result = $state.raw<RunResult | null>(null)
+  /** The variants of the result shown, with their colours. */
+  variants = $state.raw<ShownVariant[]>([])
+  running = $state(false)
+  progress = $state.raw<RunProgress | null>(null)
+  error = $state.raw<ErrorData | null>(null)
+  cancelled = $state(false)
+  /** Milliseconds from Enter to the numbers on screen, of the result shown. */
+  shownMilliseconds = $state<number | null>(null)
+
+  #abort: AbortController | null = null
+
+  /** Runs the workspace's prompt and shows the result; what was under way is cancelled first. */
+  async start(): Promise<void> {
+    this.#abort?.abort()
+    const abort = new AbortController()
+    this.#abort = abort
+    const started = performance.now()
+    performance.mark('splice:run-start')
+    const request = workspace.request()
+    if (request === null) return
+    const variants = workspace.variants
+    this.running = true
+    this.error = null
+    this.cancelled = false
+    this.progress = null
+    try {
+      for await (const event of await client.runs.run(request, { signal: abort.signal })) {
+        if (abort.signal.aborted) return
+        if (event.type === 'progress') {
+          this.progress = { stage: event.stage, fraction: event.fraction }
+          continue
+        }
+        selection.fit(event.result.tokens.length)
+        this.variants = variants
+        this.result = event.result
+        this.running = false
+        await tick()
+        await painted()
+        performance.mark('splice:run-shown')
+        this.shownMilliseconds = performance.now() - started
+      }
+      void workspace.save()
+    } catch (thrown) {
+      if (!abort.signal.aborted) this.error = errorOf(thrown)
+    } finally {
+      if (this.#abort === abort) {
+        this.running = false
+        this.progress = null
+        this.#abort = null
+      }
+    }
+  }
+
+  /** Stops the run under way; the result shown before stays. */
+  cancel(): void {
+    if (this.#abort === null) return
+    this.#abort.abort()
+    this.#abort = null
+    this.running = false
+    this.progress = null
+    this.cancelled = true
+  }
+
+  /** Forgets the result, as when another model is opened. */
+  clear(): void {
+    this.cancel()
+    this.result = null
+    this.error = null
+    selection.fit(0)
+  }
+}
+
+export const run = new CurrentRun()

@@ -1,0 +1,55 @@
+/**
+ * The one selection: a token chosen anywhere is selected in every strip, chart and table. Positions count from 0;
+ * the position after the last token (= number of tokens) is the `next` cell, the prediction of what follows the prompt.
+ */
+import { navigation } from './navigation.svelte.ts'
+
+class Selection {
+  /** The selected position, or null. */
+  token = $state<number | null>(null)
+  /** The position under the pointer in a strip, chart or table, or null. */
+  hovered = $state<number | null>(null)
+  /** The pinned position: the inspector stays there while the selection moves on. */
+  pinned = $state<number | null>(null)
+  /** How many tokens the shown run has; 0 without a run. */
+  count = $state(0)
+
+  /** Where the inspector looks: the pinned position, else the selected one. */
+  get inspected(): number | null {
+    return this.pinned ?? this.token
+  }
+
+  /** Selects a position (clamped to the run, `next` cell included) or, with null, nothing. */
+  select(position: number | null): void {
+    const at = position === null || this.count === 0 ? null : Math.min(Math.max(position, 0), this.count)
+    if (at === this.token) return
+    this.token = at
+    if (navigation.route.view === 'compare') navigation.setQuery({ token: at ?? undefined })
+  }
+
+  /** Moves the selection by a number of positions; with nothing selected it starts at the first token. */
+  move(by: number): void {
+    this.select(this.token === null ? 0 : this.token + by)
+  }
+
+  /** Pins the selected position, or lets a pin go. */
+  togglePin(position: number | null = this.token): void {
+    this.pinned = position === null || this.pinned === position ? null : position
+  }
+
+  /** Esc: lets the pin go first, then the selection. */
+  letGo(): void {
+    if (this.pinned !== null) this.pinned = null
+    else this.select(null)
+  }
+
+  /** Fits the selection to a new run of this many tokens; a position beyond its end goes away. */
+  fit(count: number): void {
+    this.count = count
+    if (this.token !== null && this.token > count) this.token = null
+    if (this.pinned !== null && this.pinned > count) this.pinned = null
+    this.hovered = null
+  }
+}
+
+export const selection = new Selection()
