@@ -1,0 +1,219 @@
+/** Tests of the argument parser and of what `splice run` makes of its arguments. */
+import { describe, expect, test } from 'vitest'
+import { SpliceError } from '../../contract/errors.ts'
+import { readArguments } from './arguments.ts'
+import { errorLine } from './exit.ts'
+import { readRunOrder } from './run-request.ts'
+import { readSaeArguments } from './sae-argument.ts'
+
+const grammar = { command: 'search', flags: ['json'], values: ['limit'], lists: ['tag'], operand: 'QUERY', operands: 'one' } as const
+
+/** The error that `work` throws, as the line that a person reads. */
+function lineOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (thrown) {
+    if (thrown instanceof SpliceError) return errorLine(thrown.toData())
+    throw thrown
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('the parser', () => {
+  test('sorts flags, values, lists and operands in any order', () => {
+    const args = readArguments(['--tag', 'a', 'words', '--json', '--limit=5', '--tag=b'], grammar)
+    expect(args).toEqual({
+      flags: new Set(['json']),
+      values: new Map([['limit', '5']]),
+      lists: new Map([['tag', ['a', 'b']]]),
+      operands: ['words']
+    })
+  })
+
+  test('takes everything after -- as it is', () => {
+    expect(readArguments(['--', '--json'], grammar).operands).toEqual(['--json'])
+  })
+
+  test('lets a value hold an equals sign, be empty, or start with one dash', () => {
+    expect(readArguments(['q', '--limit=a=b'], grammar).values.get('limit')).toBe('a=b')
+    expect(readArguments(['q', '--limit', ''], grammar).values.get('limit')).toBe('')
+    expect(readArguments(['q', '--limit', '-5'], grammar).values.get('limit')).toBe('-5')
+  })
+
+  test.each([
+    [['q', '--what'], '--what is not an option of splice search.'],
+    [['q', '-j'], '-j is not an option of splice search.'],
+    [['q', '--json=yes'], '--json takes no value.'],
+    [['q', '--limit'], '--limit needs a value.'],
+    [['q', '--limit', '--json'], '--limit needs a value, but --json follows.'],
+    [['q', '--limit', '1', '--limit', '2'], '--limit is given twice.'],
+    [['one', 'two'], 'splice search takes one QUERY, but "two" follows it.'],
+    [[], 'splice search needs QUERY.']
+  ])('refuses %j', (argv, message) => {
+    expect(lineOf(() => readArguments(argv, grammar))).toContain(message)
+  })
+})
+
+describe('--sae', () => {
+  const here =
+    (...paths: string[]) =>
+    (path: string) =>
+      paths.includes(path)
+
+  test('names SAEs by their place where they have no name', () => {
+    expect(readSaeArguments(['/a', 'mine=/b', '/c'], here('/a', '/b', '/c'))).toEqual([
+      { name: 'sae1', path: '/a' },
+      { name: 'mine', path: '/b' },
+      { name: 'sae3', path: '/c' }
+    ])
+  })
+
+  test('splits at the last @ only where the whole is no path', () => {
+    expect(readSaeArguments(['/a@b'], here('/a@b'))).toEqual([{ name: 'sae1', path: '/a@b' }])
+    expect(readSaeArguments(['/a@b@hook_embed'], here('/a@b'))).toEqual([{ name: 'sae1', path: '/a@b', hook: 'hook_embed' }])
+    expect(readSaeArguments(['x=/a@hook_embed'], here('/a'))).toEqual([{ name: 'x', path: '/a', hook: 'hook_embed' }])
+  })
+
+  test('takes a path with an equals sign for a path', () => {
+    expect(readSaeArguments(['/l0=71/params.npz'], here('/l0=71/params.npz'))[0]).toEqual({ name: 'sae1', path: '/l0=71/params.npz' })
+    const cwdPath = 'l0=71'
+    expect(readSaeArguments([cwdPath], here(cwdPath))[0]?.name).toBe('sae1')
+    expect(readSaeArguments([`${cwdPath}@hook_embed`], here(cwdPath))[0]).toMatchObject({ name: 'sae1', hook: 'hook_embed' })
+  })
+
+  test.each([
+    [['/gone'], 'nothing is at /gone.'],
+    [['/gone@hook_embed'], 'nothing is at /gone.'],
+    [['a=/gone'], 'nothing is at /gone.'],
+    [['/a@'], 'names no hook point after @.'],
+    [[''], '--sae is empty.'],
+    [['a=/a', 'a=/a'], 'Two SAEs of this run are called a.'],
+    [['sae2=/a', '/a'], 'Two SAEs of this run are called sae2.']
+  ])('refuses %j', (texts, message) => {
+    expect(lineOf(() => readSaeArguments(texts, here('/a')))).toContain(message)
+  })
+})
+
+describe('splice run', () => {
+  const order = (...argv: string[]) => readRunOrder(['--model', '/model', ...argv], path => path.startsWith('/'))
+  const variants = (...argv: string[]) => order('--prompt', 'x', ...argv).request.variants
+
+  test('has the documented defaults', () => {
+    expect(order('--prompt', 'x').request).toEqual({
+      model: '/model',
+      saes: [],
+      prompt: { text: 'x', prependBos: true },
+      variants: [{ name: 'clean', splices: [] }],
+      processing: 'auto',
+      layerOrder: 'checkpoint',
+      topK: 10,
+      topFeatures: 5,
+      provider: 'auto'
+    })
+  })
+
+  test('runs clean, spliced and spliced+error where an SAE is given', () => {
+    expect(variants('--sae', '/a', '--sae', 'b=/b', '--splice-positions', 'no-special')).toEqual([
+      { name: 'clean', splices: [] },
+      {
+        name: 'spliced',
+        splices: [
+          { sae: 'sae1', errorTerm: false, positions: 'no-special' },
+          { sae: 'b', errorTerm: false, positions: 'no-special' }
+        ]
+      },
+      {
+        name: 'spliced+error',
+        splices: [
+          { sae: 'sae1', errorTerm: true, positions: 'no-special' },
+          { sae: 'b', errorTerm: true, positions: 'no-special' }
+        ]
+      }
+    ])
+  })
+
+  test("runs clean and the variants of one's own where only those are given", () => {
+    expect(variants('--sae', '/a', '--sae', '/b', '--variant', 'one=sae1', '--variant', 'both=sae1,sae2+error')).toEqual([
+      { name: 'clean', splices: [] },
+      { name: 'one', splices: [{ sae: 'sae1', errorTerm: false, positions: 'all' }] },
+      {
+        name: 'both',
+        splices: [
+          { sae: 'sae1', errorTerm: false, positions: 'all' },
+          { sae: 'sae2', errorTerm: true, positions: 'all' }
+        ]
+      }
+    ])
+  })
+
+  test('keeps the order of --variants', () => {
+    expect(variants('--sae', '/a', '--variants', 'spliced,clean').map(variant => variant.name)).toEqual(['spliced', 'clean'])
+  })
+
+  test('reads ranges of positions, an empty one being none', () => {
+    const positions = (text: string) =>
+      variants('--sae', '/a', '--variants', 'spliced', '--splice-positions', text)[0]?.splices[0]?.positions
+    expect(positions('1:5,8:9')).toEqual([
+      [1, 5],
+      [8, 9]
+    ])
+    expect(positions('3:3')).toEqual([[3, 3]])
+  })
+
+  test('takes ids as they are', () => {
+    expect(order('--ids', '2,106, 108').request.prompt).toEqual({ ids: [2, 106, 108] })
+    expect(order('--ids', '').request.prompt).toEqual({ ids: [] })
+  })
+
+  test('saves all hooks unless told which', () => {
+    expect(order('--prompt', 'x', '--save', '/o.safetensors').request.save).toEqual({ file: '/o.safetensors', hooks: 'all' })
+    expect(order('--prompt', 'x', '--save', '/o.safetensors', '--hooks', 'hook_embed').request.save?.hooks).toEqual(['hook_embed'])
+    expect(order('--prompt', 'x', '--hooks', 'none').request.save).toBeUndefined()
+  })
+
+  test('reads a list of processing flags', () => {
+    expect(order('--prompt', 'x', '--processing', 'fold_ln,center_unembed').request.processing).toEqual(['fold_ln', 'center_unembed'])
+  })
+
+  test.each([
+    [[], 'needs a prompt'],
+    [['--prompt', 'x', '--ids', '2'], '--prompt and --ids are both given.'],
+    [['--ids', '2,x'], '--ids: "x" is not a token id.'],
+    [['--ids', '2,,3'], '--ids: "" is not a token id.'],
+    [['--prompt', 'x', '--variants', 'dirty'], '--variants: "dirty" is no variant.'],
+    [['--prompt', 'x', '--variants', 'spliced'], '--variants: spliced needs an SAE.'],
+    [['--prompt', 'x', '--variants', 'clean,clean'], 'Two variants of this run are called clean.'],
+    [['--prompt', 'x', '--variant', 'a'], '--variant "a" does not name a variant and its SAEs.'],
+    [['--prompt', 'x', '--variant', 'a=b'], '--variant a: "b" is no SAE of this run.'],
+    [['--prompt', 'x', '--sae', '/a', '--variant', 'clean=sae1'], 'clean is the run without any SAE'],
+    [['--prompt', 'x', '--sae', '/a', '--variant', 'v=sae1,sae1'], '--variant v names sae1 twice.'],
+    [['--prompt', 'x', '--splice-positions', '5:3'], '--splice-positions "5:3" is not a range'],
+    [['--prompt', 'x', '--splice-positions', 'some'], '--splice-positions "some" is not a range'],
+    [['--prompt', 'x', '--processing', 'fold'], '--processing "fold" is unknown.'],
+    [['--prompt', 'x', '--layer-order', 'mine'], '--layer-order "mine" is unknown.'],
+    [['--prompt', 'x', '--provider', 'tpu'], '--provider "tpu" is unknown.'],
+    [['--prompt', 'x', '--top-k', '0'], '--top-k "0" is not a whole number from 1 to 1000.'],
+    [['--prompt', 'x', '--top-features', '1.5'], '--top-features "1.5" is not a whole number'],
+    [['--prompt', 'x', '--hooks', 'all'], '--hooks says what --save writes.'],
+    [['--prompt', 'x', 'y'], 'takes no argument "y"']
+  ])('refuses %j', (argv, message) => {
+    const line = lineOf(() => order(...argv))
+    expect(line).toContain(message)
+    expect(line).not.toContain('\n')
+  })
+
+  test('needs a model', () => {
+    expect(lineOf(() => readRunOrder(['--prompt', 'x']))).toContain('Add --model DIR')
+  })
+})
+
+describe('the line of an error', () => {
+  test('names file and field once and ends in what to do', () => {
+    const error = new SpliceError('checkpoint/truncated', '/m/model.safetensors ends early\nat byte 8', {
+      file: '/m/model.safetensors',
+      field: 'wte',
+      hint: 'Copy it again.'
+    })
+    expect(errorLine(error.toData())).toBe('splice: wte: /m/model.safetensors ends early at byte 8. Copy it again.')
+  })
+})

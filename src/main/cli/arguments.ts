@@ -1,0 +1,124 @@
+/**
+ * The command line's own strict parser: `--name value`, `--name=value`, flags, `--` before arguments that start with dashes.
+ * Whatever a grammar does not name is a user's mistake, said in one sentence.
+ */
+import { SpliceError } from '../../contract/errors.ts'
+
+/** What a command takes. `values` are given at most once, `lists` any number of times; names are without their dashes. */
+export interface Grammar {
+  readonly command: string
+  readonly flags: readonly string[]
+  readonly values: readonly string[]
+  readonly lists: readonly string[]
+  /** What its arguments without dashes are called, e.g. `QUERY`; null where it takes none. */
+  readonly operand: string | null
+  readonly operands: 'none' | 'one' | 'some'
+}
+
+/** Arguments sorted by a grammar, still as text. */
+export interface Arguments {
+  readonly flags: ReadonlySet<string>
+  readonly values: ReadonlyMap<string, string>
+  readonly lists: ReadonlyMap<string, readonly string[]>
+  readonly operands: readonly string[]
+}
+
+/** A user's mistake about one option or argument; `hint` says what to do about it. */
+export function mistake(field: string, message: string, hint?: string): SpliceError {
+  return new SpliceError('cli/usage', message, { field, ...(hint === undefined ? {} : { hint }) })
+}
+
+/** Sorts a command's arguments. Throws `cli/usage` for anything the grammar does not allow. */
+export function readArguments(argv: readonly string[], grammar: Grammar): Arguments {
+  const flags = new Set<string>()
+  const values = new Map<string, string>()
+  const lists = new Map<string, string[]>()
+  const operands: string[] = []
+  const help = `splice ${grammar.command} --help lists its options.`
+
+  for (let at = 0; at < argv.length; at++) {
+    const argument = argv[at] ?? ''
+    if (argument === '--') {
+      operands.push(...argv.slice(at + 1))
+      break
+    }
+    if (!argument.startsWith('-') || argument === '-') {
+      operands.push(argument)
+      continue
+    }
+    const equals = argument.startsWith('--') ? argument.indexOf('=') : -1
+    const option = equals === -1 ? argument : argument.slice(0, equals)
+    const name = option.replace(/^--/, '')
+    if (!option.startsWith('--')) throw mistake(option, `${option} is not an option of splice ${grammar.command}.`, help)
+
+    if (grammar.flags.includes(name)) {
+      if (equals !== -1) throw mistake(option, `${option} takes no value.`, `Write ${option} alone.`)
+      flags.add(name)
+      continue
+    }
+    const isList = grammar.lists.includes(name)
+    if (!isList && !grammar.values.includes(name)) throw mistake(option, `${option} is not an option of splice ${grammar.command}.`, help)
+    const value = equals === -1 ? argv[++at] : argument.slice(equals + 1)
+    if (value === undefined) throw mistake(option, `${option} needs a value.`, help)
+    // `--prompt --json` is a forgotten value far more often than a prompt of "--json".
+    if (equals === -1 && value.startsWith('--')) {
+      throw mistake(option, `${option} needs a value, but ${value} follows.`, `If ${value} is the value, write ${option}=${value}.`)
+    }
+    if (isList) lists.set(name, [...(lists.get(name) ?? []), value])
+    else if (values.has(name)) throw mistake(option, `${option} is given twice.`, 'Give it once.')
+    else values.set(name, value)
+  }
+  checkOperands(operands, grammar)
+  return { flags, values, lists, operands }
+}
+
+/** A whole number given to an option, within [least, most]. */
+export function readCount(option: string, text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (value >= least && value <= most) return value
+  throw mistake(
+    option,
+    `${option} ${quoted(text)} is not a whole number from ${least} to ${most}.`,
+    `Write e.g. ${option} ${Math.max(least, 10)}.`
+  )
+}
+
+/** One of a few words given to an option. */
+export function readChoice<Choice extends string>(option: string, text: string, choices: readonly Choice[]): Choice {
+  const found = choices.find(choice => choice === text)
+  if (found !== undefined) return found
+  throw mistake(option, `${option} ${quoted(text)} is unknown.`, `Choose one of ${choices.join(', ')}.`)
+}
+
+/** Text as it is quoted in a message; long text is cut. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text)
+}
+
+function checkOperands(operands: readonly string[], grammar: Grammar): void {
+  const first = operands[0]
+  if (grammar.operand === null) {
+    if (first !== undefined) {
+      throw mistake(
+        first,
+        `splice ${grammar.command} takes no argument ${quoted(first)}.`,
+        `splice ${grammar.command} --help lists its options.`
+      )
+    }
+    return
+  }
+  if (first === undefined)
+    throw mistake(
+      grammar.operand,
+      `splice ${grammar.command} needs ${grammar.operand}.`,
+      `Write splice ${grammar.command} ${grammar.operand}.`
+    )
+  const second = operands[1]
+  if (grammar.operands === 'one' && second !== undefined) {
+    throw mistake(
+      second,
+      `splice ${grammar.command} takes one ${grammar.operand}, but ${quoted(second)} follows it.`,
+      `Put quotes around a ${grammar.operand} of several words.`
+    )
+  }
+}

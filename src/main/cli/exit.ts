@@ -1,0 +1,28 @@
+/** How a command ends: exit codes, and the one line that says why. */
+import { z } from 'zod'
+import { type ErrorData, errorData, toErrorData } from '../../contract/errors.ts'
+
+/** Exit codes that scripts rely on. */
+export const exitCode = { done: 0, failure: 1, mistake: 2, rejectedRows: 3, interrupted: 130 } as const
+
+const remoteError = z.object({ code: z.literal('SPLICE'), data: errorData })
+
+/** Error data of anything thrown here or by the engine. */
+export function errorDataOf(thrown: unknown): ErrorData {
+  const remote = remoteError.safeParse(thrown)
+  return remote.success ? remote.data.data : toErrorData(thrown)
+}
+
+/** The line for stderr: what is wrong with which file or option, and what to do. Never more than one line. */
+export function errorLine(error: ErrorData): string {
+  const named = [error.file, error.field].filter(name => name !== undefined && !error.message.includes(name))
+  const subject = named.length === 0 ? '' : `${named.join(', ')}: `
+  const sentence = `${subject}${error.message}`.trim()
+  const line = `splice: ${/[.!?]$/.test(sentence) ? sentence : `${sentence}.`} ${error.hint ?? ''}`
+  return line.replaceAll(/\s+/g, ' ').trim()
+}
+
+/** The exit code of an error. */
+export function exitCodeOf(error: ErrorData): number {
+  return error.mistake ? exitCode.mistake : exitCode.failure
+}

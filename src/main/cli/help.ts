@@ -1,0 +1,99 @@
+/** The help texts: one for the program, one for each command. */
+
+const everywhere = `  --db FILE                 the mirror of explanations to use; without it, the one in SPLICE_HOME or
+                            the platform's data folder
+  --help                    this text`
+
+const exits = `Exit codes: 0 done; 1 internal or engine failure; 2 a mistake in the arguments or files;
+3 finished with rejected rows; 130 stopped by Ctrl-C.`
+
+/** The commands, in the order in which help lists them. */
+export const commands = ['run', 'import', 'search', 'serve'] as const
+export type Command = (typeof commands)[number]
+
+/** `splice --help`. */
+export const programHelp = `splice: look inside language models with sparse autoencoders (SAEs)
+
+  splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
+  splice import PATH...                                   read explanations of features into the mirror
+  splice search QUERY                                     search the explanations
+  splice serve                                            the workbench in a browser, on this machine's loopback
+
+  splice COMMAND --help                                   the options of a command
+  splice --version
+
+${exits}
+`
+
+/** `splice COMMAND --help`. */
+export const commandHelp: Record<Command, string> = {
+  run: `splice run --model DIR [--sae [NAME=]PATH[@HOOK]]... (--prompt TEXT | --ids 2,106,108) [--no-bos]
+           [--variants clean,spliced,spliced+error] [--variant NAME=sae1,sae2+error]...
+           [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
+           [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
+           [--top-k 10] [--top-features 5] [--provider auto|cpu|webgpu|cuda|directml|coreml]
+           [--save FILE.safetensors] [--json]
+
+Runs one prompt under several variants and compares them.
+
+  --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
+  --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as often as needed; without NAME they are sae1, sae2, ...
+                            HOOK is the hook point, where the path does not say it or another is meant
+  --prompt TEXT             tokenized as TransformerLens would; BOS first where the model has one
+  --ids 2,106,108           token ids, used as they are
+  --no-bos                  puts no BOS before the text
+  --variants LIST           some of clean, spliced (all SAEs), spliced+error (with the error term). Without it:
+                            all three with an SAE, clean without one, clean alone where --variant is given
+  --variant NAME=LIST       a variant of your own: SAEs by name, +error adds an SAE's error term
+  --splice-positions WHICH  all, no-special (leaves BOS and the like alone), or half-open ranges from zero
+  --processing WHICH        TransformerLens's weight processing: none, all, auto, or a list of fold_ln,
+                            center_writing_weights, center_unembed, fold_value_biases. auto is all without an
+                            SAE, and with one what its release asks for
+  --layer-order WHICH       Gemma-2 only: the checkpoint's order of local and global layers, or TransformerLens's
+  --top-k N                 predictions listed at each position (10)
+  --top-features N          features listed at each position (5)
+  --provider NAME           where it computes (auto)
+  --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
+  --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
+  --json                    prints one JSON object
+${everywhere}
+
+${exits}
+`,
+  import: `splice import PATH... [--db FILE] [--json]
+
+Reads explanation files into the mirror: Neuronpedia's JSON exports and its *.jsonl.gz batches, files or folders of
+them. What is there already is skipped, so importing a file twice changes nothing.
+
+  --json                    prints {"imported","skipped","rejected","seconds"}
+${everywhere}
+
+${exits}
+`,
+  search: `splice search QUERY [--mode substring|words] [--model M] [--source S] [--explainer E] [--limit 50]
+              [--db FILE] [--json]
+
+Searches the explanations of the mirror. Nothing leaves this machine.
+
+  --mode WHICH              substring: any part of the text, case ignored (the default); words: ranked
+  --model M                 only features of this model, e.g. gemma-2-2b
+  --source S                only this source, e.g. gemma-2-2b/20-gemmascope-res-16k
+  --explainer E             only explanations by this explainer model
+  --limit N                 hits shown, 1 to 1000 (50)
+  --json                    prints {total, totalIsExact, nextKey, milliseconds, hits}
+${everywhere}
+
+${exits}
+`,
+  serve: `splice serve [--port N] [--no-open] [--db FILE]
+
+Serves the workbench to a browser on this machine, prints one line with its URL, and stays until Ctrl-C. It listens on
+loopback only; the URL carries a token that is good until it ends. From another machine, tunnel the port with SSH.
+
+  --port N                  the port to listen on (any free one)
+  --no-open                 does not open a browser
+${everywhere}
+
+${exits}
+`
+}

@@ -1,0 +1,42 @@
+/** `splice import`: explanation files into the mirror. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { SpliceError } from '../../contract/errors.ts'
+import type { ImportEvent } from '../../contract/explanations.ts'
+import type { Engine } from '../engine/engine.ts'
+import { type Grammar, mistake, quoted, readArguments } from './arguments.ts'
+import { exitCode } from './exit.ts'
+import type { Terminal } from './terminal.ts'
+import { withEngine } from './with-engine.ts'
+
+const grammar: Grammar = { command: 'import', flags: ['json'], values: ['db'], lists: [], operand: 'PATH', operands: 'some' }
+
+type Imported = Extract<ImportEvent, { type: 'result' }>
+
+/** Runs the command; the exit code is 3 where rows were rejected. */
+export async function importExplanations(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const args = readArguments(argv, grammar)
+  const paths = args.operands.map(path => {
+    if (path !== '' && existsSync(path)) return resolve(path)
+    throw mistake('PATH', `Nothing is at ${quoted(path)}.`, 'Give a file of explanations, or a folder of such files.')
+  })
+  const { result, rejectsFile } = await withEngine(args.values.get('db'), client => imported(client, paths, terminal))
+
+  if (args.flags.has('json')) await terminal.print(`${JSON.stringify(result)}\n`)
+  else {
+    const counts = `${result.imported} imported, ${result.skipped} skipped, ${result.rejected} rejected`
+    await terminal.print(`${counts} in ${result.seconds.toFixed(1)} s\n`)
+  }
+  if (result.rejected === 0) return exitCode.done
+  const rows = result.rejected === 1 ? '1 row was' : `${result.rejected} rows were`
+  terminal.note(`splice: ${rows} rejected${rejectsFile === null ? '.' : `; ${rejectsFile} says which and why.`}`)
+  return exitCode.rejectedRows
+}
+
+async function imported(client: Engine['client'], paths: string[], terminal: Terminal): Promise<Imported> {
+  for await (const event of await client.explanations.importFiles({ paths }, { signal: terminal.signal })) {
+    if (event.type === 'result') return event
+    terminal.progress(`${event.file} ${event.rows} rows ${Math.round(event.fraction * 100)}%`)
+  }
+  throw new SpliceError('engine/no-result', 'The engine ended the import without a result.', { mistake: false })
+}

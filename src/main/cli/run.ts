@@ -1,0 +1,56 @@
+/** `splice run`: one prompt under several variants, as a table or as JSON. */
+import { SpliceError } from '../../contract/errors.ts'
+import type { RunRequest, RunResult } from '../../contract/run.ts'
+import type { Engine } from '../engine/engine.ts'
+import { mistake } from './arguments.ts'
+import { exitCode } from './exit.ts'
+import { readRunOrder } from './run-request.ts'
+import { runTable } from './run-table.ts'
+import type { Terminal } from './terminal.ts'
+import { splicesAll } from './variants.ts'
+import { withEngine } from './with-engine.ts'
+
+/** Runs the command; gives the exit code. Throws what the engine and the arguments throw, with nothing printed. */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const order = readRunOrder(argv)
+  const result = await withEngine(order.db, async client => {
+    await refuseSharedHook(client, order.request)
+    return resultOf(client, order.request, terminal)
+  })
+  for (const warning of order.json ? [] : result.warnings) terminal.note(`splice: ${warning}`)
+  await terminal.print(order.json ? `${JSON.stringify(result)}\n` : runTable(result))
+  return exitCode.done
+}
+
+async function resultOf(client: Engine['client'], request: RunRequest, terminal: Terminal): Promise<RunResult> {
+  for await (const event of await client.runs.run(request, { signal: terminal.signal })) {
+    if (event.type === 'result') return event.result
+    terminal.progress(`${event.stage} ${Math.round(event.fraction * 100)}%`)
+  }
+  throw new SpliceError('engine/no-result', 'The engine ended the run without a result.', { mistake: false })
+}
+
+/** `spliced` means all SAEs at once, which two of one hook point cannot be: the person has to say which stands where. */
+async function refuseSharedHook(client: Engine['client'], request: RunRequest): Promise<void> {
+  const all = splicesAll(request.variants)
+  if (all === undefined || request.saes.length < 2) return
+  const seen = new Map<string, string>()
+  for (const sae of request.saes) {
+    const { hook } = await client.library.openSae({
+      path: sae.path,
+      model: request.model,
+      ...(sae.hook === undefined ? {} : { hook: sae.hook })
+    })
+    if (hook === null) continue
+    const other = seen.get(hook)
+    if (other !== undefined) {
+      const hint = `Give each a variant of its own: --variant ${other}=${other} --variant ${sae.name}=${sae.name}.`
+      throw mistake(
+        '--variants',
+        `--variants ${all.name}: ${other} and ${sae.name} are both SAEs of ${hook}, and one hook point takes one.`,
+        hint
+      )
+    }
+    seen.set(hook, sae.name)
+  }
+}

@@ -1,0 +1,17 @@
+/** One command's engine: opened in this process, closed whatever happens. */
+import type { Engine } from '../engine/engine.ts'
+
+/**
+ * Gives `work` a client of an engine over the mirror `db` (the home's where it is undefined) and closes the engine after it.
+ * The demo is imported into the home's mirror alone: a file that the person named holds what they put there.
+ */
+export async function withEngine<Result>(db: string | undefined, work: (client: Engine['client']) => Promise<Result>): Promise<Result> {
+  // Imported late: a mistake in the arguments is said before anything is loaded.
+  const { createEngine } = await import('../engine/engine.ts')
+  const engine = await createEngine({ ...(db === undefined ? {} : { db }), importDemo: db === undefined })
+  try {
+    return await work(engine.client)
+  } finally {
+    await engine.close()
+  }
+}
