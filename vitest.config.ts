@@ -2,6 +2,8 @@
 import { defineConfig } from 'vitest/config'
 
 const pool = 'forks' as const
+/** Tests that take minutes; `npm run test:all` adds them. */
+const long = process.env.SPLICE_LONG_TESTS === undefined ? ['**/*.long.test.ts'] : []
 
 export default defineConfig({
   test: {
@@ -13,19 +15,20 @@ export default defineConfig({
           name: 'unit',
           pool,
           include: ['src/**/*.test.ts'],
-          exclude: ['src/**/*.cli.test.ts'],
+          exclude: ['src/**/*.cli.test.ts', ...long],
           testTimeout: 60_000,
           hookTimeout: 60_000
         }
       },
       {
-        test: { name: 'cli', pool, include: ['src/**/*.cli.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 }
+        test: { name: 'cli', pool, include: ['src/**/*.cli.test.ts'], exclude: long, testTimeout: 120_000, hookTimeout: 120_000 }
       },
       {
         test: {
           name: 'e2e',
           pool,
           include: ['e2e/**/*.test.ts'],
+          exclude: long,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000

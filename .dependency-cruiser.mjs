@@ -1,0 +1,104 @@
+/**
+ * The arrows between the folders, as docs/architecture.md draws them:
+ * contract <- everything; checkpoint <- transformer, sae; onnx <- transformer, sae <- inference.
+ */
+const numeric = '^src/main/(checkpoint|onnx|transformer|sae|inference)/'
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'contract-stands-alone',
+      comment: 'The contract says what can be asked; it imports nothing of ours.',
+      severity: 'error',
+      from: { path: '^src/contract/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/)' }
+    },
+    {
+      name: 'checkpoint-is-the-bottom',
+      comment: 'Bytes on disk know nothing of graphs, transformers or SAEs.',
+      severity: 'error',
+      from: { path: '^src/main/checkpoint/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/checkpoint/)' }
+    },
+    {
+      name: 'onnx-is-the-bottom',
+      comment: 'The graph builder knows ONNX and nothing of ours but the contract.',
+      severity: 'error',
+      from: { path: '^src/main/onnx/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/onnx/)' }
+    },
+    {
+      name: 'transformer-and-sae-above-the-bottom',
+      comment: 'Families and SAE formats use checkpoint and onnx; an SAE may ask for the hook points of a graph, never the reverse.',
+      severity: 'error',
+      from: { path: '^src/main/transformer/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(checkpoint|onnx|transformer)/)' }
+    },
+    {
+      name: 'sae-above-the-bottom',
+      severity: 'error',
+      from: { path: '^src/main/sae/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(checkpoint|onnx|sae)/)' }
+    },
+    {
+      name: 'inference-is-numeric-alone',
+      comment: 'The inference process knows neither the mirror nor the engine that starts it.',
+      severity: 'error',
+      from: { path: '^src/main/inference/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/)', pathNot: numeric }
+    },
+    {
+      name: 'mirror-stands-alone',
+      comment: 'Explanations are text in SQLite: no tensors, no graphs.',
+      severity: 'error',
+      from: { path: '^src/main/explanations/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/main/(checkpoint|onnx|transformer|sae|inference|engine)/' }
+    },
+    {
+      name: 'hosts-ask-the-engine',
+      comment: 'The command line and the hosts reach models and SAEs through the engine alone.',
+      severity: 'error',
+      from: { path: '^src/(main/(cli|browser-host|electron|index\\.ts)|preload)', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/main/(transformer|sae|onnx|checkpoint|inference)/' }
+    },
+    {
+      name: 'electron-in-its-own-files',
+      comment: 'Engine, inference, command line and browser host are plain Node.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(main/(index\\.ts$|electron/)|preload/)' },
+      to: { path: '^electron$|node_modules/electron/' }
+    },
+    {
+      name: 'renderer-knows-the-contract-alone',
+      severity: 'error',
+      from: { path: '^src/renderer/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|renderer/)' }
+    },
+    {
+      name: 'renderer-has-no-node',
+      comment: 'The renderer is sandboxed.',
+      severity: 'error',
+      from: { path: '^src/renderer/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] }
+    },
+    {
+      name: 'nobody-imports-the-renderer',
+      severity: 'error',
+      from: { path: '^src/(main|preload|contract)/' },
+      to: { path: '^src/renderer/' }
+    },
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } }
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mts', '.js', '.mjs', '.svelte', '.svelte.ts', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'svelte', 'default', 'types']
+    }
+  }
+}

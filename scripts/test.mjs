@@ -1,0 +1,124 @@
+/**
+ * `npm test`: every suite in order with the project's own Node, each against its time budget, stopping at the first that fails.
+ * `node scripts/test.mjs unit cli` runs those suites alone; `--all` adds the tests in `*.long.test.ts`.
+ * The last line of the output is `N passed, N failed`.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findChromium } from './test-chromium.mjs'
+import { findProjectNode } from './test-node.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const results = join(root, 'test-results')
+const node = findProjectNode(root)
+
+/** Budgets are seconds on two cores; together they stay below 15 minutes. */
+const suites = [
+  { name: 'lint', budget: 20, steps: [['node_modules/@biomejs/biome/bin/biome', 'ci']] },
+  {
+    name: 'types',
+    budget: 90,
+    steps: [
+      ['node_modules/typescript/bin/tsc', '-p', '.'],
+      ['node_modules/svelte-check/bin/svelte-check', '--tsconfig', 'tsconfig.json', '--fail-on-warnings']
+    ]
+  },
+  {
+    name: 'layers',
+    budget: 20,
+    steps: [['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.mjs', 'src']]
+  },
+  { name: 'build', budget: 90, steps: [['scripts/build.mjs']] },
+  { name: 'unit', budget: 300, project: 'unit' },
+  { name: 'cli', budget: 120, project: 'cli' },
+  { name: 'e2e', budget: 240, project: 'e2e', browser: true }
+]
+
+const flags = process.argv.slice(2).filter(argument => argument.startsWith('-'))
+const names = process.argv.slice(2).filter(argument => !argument.startsWith('-'))
+const unknown = [...flags.filter(flag => flag !== '--all'), ...names.filter(name => !suites.some(suite => suite.name === name))]
+if (unknown.length > 0) {
+  console.error(
+    `test: ${unknown.join(', ')} is unknown. The suites are ${suites.map(suite => suite.name).join(', ')}; --all adds long tests.`
+  )
+  process.exit(2)
+}
+process.exit(runSuites(names.length === 0 ? suites : suites.filter(suite => names.includes(suite.name))))
+
+function runSuites(chosen) {
+  mkdirSync(results, { recursive: true })
+  // No test may read or write the home of the person who runs it.
+  const home = mkdtempSync(join(tmpdir(), 'splice-test-'))
+  const environment = { ...process.env, SPLICE_HOME: home, ...(flags.includes('--all') ? { SPLICE_LONG_TESTS: '1' } : {}) }
+  const lines = []
+  const counts = { passed: 0, failed: 0 }
+  let broken = null
+  for (const suite of chosen) {
+    console.log(`\n== ${suite.name}`)
+    const started = performance.now()
+    const outcome = runSuite(suite, environment)
+    const seconds = (performance.now() - started) / 1000
+    counts.passed += outcome.passed
+    counts.failed += outcome.failed
+    const tests =
+      suite.project === undefined
+        ? ''
+        : `  ${outcome.passed} passed, ${outcome.failed} failed${outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : ''}`
+    lines.push(
+      `${outcome.ok ? 'ok    ' : 'FAILED'}  ${suite.name.padEnd(7)} ${seconds.toFixed(1).padStart(6)} s of ${suite.budget} s${tests}`
+    )
+    if (seconds > suite.budget) lines.push(`warning: ${suite.name} took ${seconds.toFixed(1)} s, over its budget of ${suite.budget} s`)
+    if (!outcome.ok) {
+      broken = suite
+      break
+    }
+  }
+  rmSync(home, { recursive: true, force: true })
+  console.log(`\n${lines.join('\n')}`)
+  const skipped = chosen.slice(lines.filter(line => !line.startsWith('warning')).length).map(suite => suite.name)
+  if (broken !== null) console.log(`${broken.name} failed${skipped.length > 0 ? `; not run: ${skipped.join(', ')}` : ''}`)
+  console.log(`${counts.passed} passed, ${counts.failed} failed`)
+  return broken === null ? 0 : 1
+}
+
+function runSuite(suite, environment) {
+  if (suite.project === undefined) {
+    // A check that is no list of tests counts as one failed test, so that the last line never says 0 failed on a failure.
+    for (const step of suite.steps) if (!runNode(step, environment)) return { ok: false, passed: 0, failed: 1, skipped: 0 }
+    return { ok: true, passed: 0, failed: 0, skipped: 0 }
+  }
+  let own = environment
+  if (suite.browser) {
+    const chromium = findChromium(root)
+    if (chromium.path === null) {
+      console.error(chromium.message)
+      return { ok: false, passed: 0, failed: 1, skipped: 0 }
+    }
+    own = { ...environment, SPLICE_CHROMIUM: chromium.path }
+  }
+  const report = join(results, `${suite.name}.json`)
+  rmSync(report, { force: true })
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const ok = runNode(['node_modules/vitest/vitest.mjs', 'run', '--project', suite.project, ...reporters], own)
+  return { ok, ...readCounts(report, ok) }
+}
+
+function readCounts(report, ok) {
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'))
+    // A file that cannot be loaded fails without a failed test.
+    return { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests), skipped: numPendingTests }
+  } catch (error) {
+    console.error(`test: ${report} cannot be read: ${error.message}`)
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
+
+function runNode(args, environment) {
+  const { status, error } = spawnSync(node, args, { cwd: root, env: environment, stdio: 'inherit' })
+  if (error) console.error(`test: ${args[0]} did not start: ${error.message}`)
+  return status === 0
+}
