@@ -67,10 +67,13 @@ export class GraphBuilder {
     return { name, type }
   }
 
-  /** Makes a value a graph output and returns the name to fetch it by. A graph input is passed on as a copy. */
-  output(value: Value, shape: readonly (number | string)[]): string {
+  /**
+   * Makes a value a graph output and returns the name to fetch it by. A graph input is passed on as a copy.
+   * The shape is left open: the runtime reuses buffers by equal symbols, and rows may be one here and many further down.
+   */
+  output(value: Value): string {
     const source = this.#inputs.has(value.name) ? this.#one('Identity', [value], value.type) : value
-    this.#outputs.set(source.name, { name: source.name, type: source.type, shape })
+    this.#outputs.set(source.name, { name: source.name, type: source.type, shape: null })
     return source.name
   }
 
@@ -99,6 +102,12 @@ export class GraphBuilder {
   integers(values: readonly number[]): Value {
     const data = BigInt64Array.from(values, value => BigInt(value))
     return this.#constant('int64', values.join(), [values.length], new Uint8Array(data.buffer))
+  }
+
+  /** The integers from start up to, not including, end. */
+  range(start: number, end: number): Value {
+    const scalar = (value: number) => this.#constant('int64', `scalar ${value}`, [], new Uint8Array(BigInt64Array.of(BigInt(value)).buffer))
+    return this.#one('Range', [scalar(start), scalar(end), scalar(1)], 'int64')
   }
 
   add(a: Value, b: Value): Value {

@@ -37,11 +37,11 @@ export interface Node {
   readonly attributes: Readonly<Record<string, Attribute>>
 }
 
-/** A graph input or output; a dimension is a number or a symbol. */
+/** A graph input or output; a dimension is a number or a symbol. Outputs may leave their shape open. */
 export interface Port {
   readonly name: string
   readonly type: ElementType
-  readonly shape: readonly (number | string)[]
+  readonly shape: readonly (number | string)[] | null
 }
 
 export interface Graph {
@@ -107,14 +107,17 @@ function encodePort(writer: protobuf.Writer, port: Port): void {
   writer.uint32(tag(2, lengthDelimited)).fork() // type
   writer.uint32(tag(1, lengthDelimited)).fork() // tensor_type
   writer.uint32(tag(1, varint)).int32(elementTypes[port.type])
-  writer.uint32(tag(2, lengthDelimited)).fork() // shape
-  for (const dimension of port.shape) {
-    writer.uint32(tag(1, lengthDelimited)).fork()
-    if (typeof dimension === 'number') writer.uint32(tag(1, varint)).int64(dimension)
-    else writer.uint32(tag(2, lengthDelimited)).string(dimension)
+  if (port.shape !== null) {
+    writer.uint32(tag(2, lengthDelimited)).fork() // shape
+    for (const dimension of port.shape) {
+      writer.uint32(tag(1, lengthDelimited)).fork()
+      if (typeof dimension === 'number') writer.uint32(tag(1, varint)).int64(dimension)
+      else writer.uint32(tag(2, lengthDelimited)).string(dimension)
+      writer.ldelim()
+    }
     writer.ldelim()
   }
-  writer.ldelim().ldelim().ldelim()
+  writer.ldelim().ldelim()
 }
 
 function encodeGraph(writer: protobuf.Writer, graph: Graph): void {

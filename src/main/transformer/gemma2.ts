@@ -10,10 +10,11 @@
 import { z } from 'zod'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Value } from '../onnx/graph.ts'
+import { mapAsFloat32, mapWeight } from '../onnx/weights.ts'
 import { attend } from './attention.ts'
 import { ConfigReader } from './config.ts'
 import type { Family, Reading, Transformer } from './family.ts'
-import { type HookedGraph, mapAsFloat32, mapTensor } from './hooked-graph.ts'
+import type { HookedGraph } from './hooked-graph.ts'
 import { project } from './linear.ts'
 import { rmsNormalize } from './rms-norm.ts'
 import { rotaryTables, rotate } from './rotary.ts'
@@ -136,7 +137,7 @@ function readGemma2(checkpoint: Checkpoint, reading: Reading): Transformer {
     embed(g) {
       const { graph } = g
       const ids = graph.input('ids', 'int64', ['position'])
-      const rows = graph.cast(graph.gather(mapTensor(graph, embedding), ids), 'float32')
+      const rows = graph.cast(graph.gather(mapWeight(graph, embedding), ids), 'float32')
       const scaled = graph.multiply(graph.unsqueeze(rows, [0]), graph.scalar(Math.sqrt(dModel)))
       return g.hook('hook_embed', scaled, ['position', dModel])
     },

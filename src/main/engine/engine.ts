@@ -1,0 +1,157 @@
+/**
+ * The engine: files, the mirror and the inference process behind the contract. Windows and tabs reach it through
+ * `entry.ts`, the command line holds it in its own process.
+ */
+import path from 'node:path'
+import { createRouterClient } from '@orpc/server'
+import type { EngineEvent, EngineStatus, Notice } from '../../contract/engine.ts'
+import { toErrorData } from '../../contract/errors.ts'
+import { type Mirror, openMirror } from '../explanations/mirror.ts'
+import { homeFolder } from '../library/home.ts'
+import { type Library, openLibrary } from '../library/library.ts'
+import { resourcesFolder } from '../library/resources.ts'
+import { EventQueue } from './event-queue.ts'
+import { InferenceProcess } from './inference-process.ts'
+import { makeRouter } from './router.ts'
+import { version } from './version.ts'
+
+export interface EngineOptions {
+  /** Where state is kept; SPLICE_HOME or the platform's data folder by default. */
+  readonly home?: string
+  /** The mirror's file; `<home>/mirror.sqlite` by default. */
+  readonly db?: string
+  /** Imports the demo's explanations when they are not in the mirror yet. */
+  readonly importDemo?: boolean
+}
+
+/** What the router's procedures work with. */
+export interface EngineServices {
+  readonly home: string
+  readonly library: Library
+  readonly mirror: Mirror
+  readonly inference: InferenceProcess
+  status(): Promise<EngineStatus>
+  watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
+  /** Tells every watcher that the status changed. */
+  announceStatus(): void
+}
+
+/** How long changes of the status gather before watchers hear of them, in ms. */
+const statusDelay = 30
+
+class Services implements EngineServices {
+  readonly home: string
+  readonly library: Library
+  readonly mirror: Mirror
+  readonly inference: InferenceProcess
+  readonly #watchers = new Set<EventQueue<EngineEvent>>()
+  #announcing: NodeJS.Timeout | null = null
+
+  constructor(home: string, library: Library, mirror: Mirror) {
+    this.home = home
+    this.library = library
+    this.mirror = mirror
+    this.inference = new InferenceProcess({
+      onState: () => this.announceStatus(),
+      onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
+    })
+  }
+
+  async status(): Promise<EngineStatus> {
+    const { inference, mirror } = this
+    const counts = await mirror.counts()
+    return {
+      version: version(),
+      engineProcess: process.pid,
+      inference: inference.state,
+      inferenceProcess: inference.processId,
+      provider: 'cpu',
+      threads: inference.threads,
+      mappedBytes: inference.mappedBytes,
+      mirror: { ...counts, importing: mirror.importing },
+      home: this.home
+    }
+  }
+
+  announceStatus(): void {
+    if (this.#watchers.size === 0 || this.#announcing !== null) return
+    this.#announcing = setTimeout(() => {
+      this.#announcing = null
+      void this.status().then(
+        status => this.#tell({ type: 'status', status }),
+        thrown => this.#notify({ level: 'error', message: toErrorData(thrown).message, at: Date.now(), error: toErrorData(thrown) })
+      )
+    }, statusDelay)
+  }
+
+  #notify(notice: Notice): void {
+    this.#tell({ type: 'notice', notice })
+  }
+
+  #tell(event: EngineEvent): void {
+    for (const watcher of this.#watchers) watcher.push(event)
+  }
+
+  async *watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void> {
+    const events = new EventQueue<EngineEvent>()
+    const stop = () => events.close()
+    signal?.addEventListener('abort', stop, { once: true })
+    this.#watchers.add(events)
+    try {
+      yield { type: 'status', status: await this.status() }
+      yield* events
+    } finally {
+      this.#watchers.delete(events)
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  /** Imports the demo's explanations once; a failure becomes a notice, since everything else works without them. */
+  async importDemo(): Promise<void> {
+    const demo = path.join(resourcesFolder(), 'demo')
+    try {
+      const known = await this.mirror.sources()
+      if (known.some(source => source.model === 'demo-gemma2-tiny' && source.statistics > 0)) return
+      const work = this.mirror.importFiles([path.join(demo, 'explanations'), path.join(demo, 'features')], {})
+      this.announceStatus()
+      await work
+    } catch (thrown) {
+      const error = toErrorData(thrown)
+      this.#notify({ level: 'warning', message: `the demo's explanations were not imported: ${error.message}`, at: Date.now(), error })
+    }
+    this.announceStatus()
+  }
+
+  async close(): Promise<void> {
+    for (const watcher of this.#watchers) watcher.close()
+    if (this.#announcing !== null) clearTimeout(this.#announcing)
+    await this.inference.close()
+    await this.mirror.close()
+  }
+}
+
+/** Opens the engine. Throws when the mirror or the home folder cannot be opened. */
+export async function createEngine(options: EngineOptions = {}) {
+  const home = options.home ?? homeFolder()
+  const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'))
+  const services = new Services(home, await openLibrary({ home }), mirror)
+  const router = makeRouter(services)
+  const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()
+  return {
+    router,
+    /** The contract's client in this process. */
+    client: createRouterClient(router),
+    /** Starts the inference process before the first run asks for it. */
+    warmUp(): void {
+      services.inference.start()
+    },
+    /** Settles when the demo's explanations are in the mirror. */
+    demoImported,
+    async close(): Promise<void> {
+      await demoImported
+      await services.close()
+    }
+  }
+}
+
+export type Engine = Awaited<ReturnType<typeof createEngine>>

@@ -1,0 +1,177 @@
+/**
+ * The engine's side of the inference process: starts it when it is first needed, sends it one run at a time, and starts
+ * another when it dies. A cancelled run that does not stop at a stage's end costs the process its life.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import type { InferenceState } from '../../contract/engine.ts'
+import { SpliceError } from '../../contract/errors.ts'
+import { type FromInference, fromInference, type InferenceJob, type InferenceResult, type ToInference } from '../inference/messages.ts'
+import { processEntry } from './process-entry.ts'
+
+/** How long a cancelled run may take to reach the end of its stage, in ms. */
+const cancelPatience = 150
+
+interface Request {
+  readonly message: ToInference
+  readonly onProgress: (stage: string, fraction: number) => void
+  readonly resolve: (message: FromInference) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What the engine wants to hear of the process. */
+export interface InferenceListener {
+  onState(state: InferenceState): void
+  onDied(error: SpliceError): void
+}
+
+export class InferenceProcess {
+  #child: ChildProcess | null = null
+  #nextId = 1
+  #closed = false
+  readonly #requests = new Map<number, Request>()
+  #runs: Promise<unknown> = Promise.resolve()
+  readonly #listener: InferenceListener
+  #killedOnPurpose = false
+  threads = 0
+  mappedBytes = 0
+  state: InferenceState = 'starting'
+
+  constructor(listener: InferenceListener) {
+    this.#listener = listener
+  }
+
+  get processId(): number | null {
+    return this.#child?.pid ?? null
+  }
+
+  #setState(state: InferenceState): void {
+    this.state = state
+    this.#listener.onState(state)
+  }
+
+  /** Starts the process if it is not there. */
+  start(): ChildProcess {
+    if (this.#child !== null) return this.#child
+    const child = fork(processEntry('inference'), [], { serialization: 'advanced', execPath: process.execPath, execArgv: [] })
+    this.#child = child
+    child.on('message', raw => this.#receive(raw))
+    child.on('exit', (code, signal) => this.#onExit(child, signal ?? `exit code ${code}`))
+    child.on('error', error => this.#onExit(child, error.message))
+    return child
+  }
+
+  #receive(raw: unknown): void {
+    const message = fromInference.parse(raw)
+    if (message.kind === 'ready') {
+      this.threads = message.threads
+      this.#setState('ready')
+      return
+    }
+    const request = this.#requests.get(message.id)
+    if (request === undefined) return
+    if (message.kind === 'progress') {
+      request.onProgress(message.stage, message.fraction)
+      return
+    }
+    this.#requests.delete(message.id)
+    if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
+    else request.resolve(message)
+  }
+
+  #onExit(child: ChildProcess, how: string): void {
+    if (this.#child !== child) return
+    this.#child = null
+    const died = new SpliceError('inference/died', `the inference process ended (${how}); a new one is starting`, {
+      mistake: false,
+      hint: 'Run again. If it ends each time, the model may not fit in memory.'
+    })
+    const cancelled = new SpliceError('run/cancelled', 'the run was cancelled')
+    const onPurpose = this.#killedOnPurpose
+    this.#killedOnPurpose = false
+    const requests = [...this.#requests.values()]
+    this.#requests.clear()
+    for (const request of requests) request.reject(onPurpose ? cancelled : died)
+    if (this.#closed) return
+    this.#setState('restarting')
+    if (!onPurpose) this.#listener.onDied(died)
+    this.start()
+  }
+
+  #request(
+    make: (id: number) => ToInference,
+    signal: AbortSignal | undefined,
+    onProgress: (stage: string, fraction: number) => void
+  ): Promise<FromInference> {
+    if (signal?.aborted) return Promise.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+    const child = this.start()
+    const id = this.#nextId
+    this.#nextId += 1
+    return new Promise((resolve, reject) => {
+      const message = make(id)
+      this.#requests.set(id, { message, onProgress, resolve, reject })
+      child.send(message, error => {
+        if (error !== null && this.#requests.delete(id)) {
+          reject(new SpliceError('inference/died', `the inference process cannot be reached: ${error.message}`, { mistake: false }))
+        }
+      })
+      signal?.addEventListener('abort', () => this.#cancel(id, child), { once: true })
+    })
+  }
+
+  #cancel(id: number, child: ChildProcess): void {
+    if (!this.#requests.has(id)) return
+    child.send({ kind: 'cancel', id } satisfies ToInference, () => undefined)
+    setTimeout(() => {
+      if (!this.#requests.has(id) || this.#child !== child) return
+      this.#killedOnPurpose = true
+      child.kill('SIGKILL')
+    }, cancelPatience).unref()
+  }
+
+  /** Runs a job after those before it. Throws what the job throws, `run/cancelled`, or `inference/died`. */
+  async run(
+    job: InferenceJob,
+    signal: AbortSignal | undefined,
+    onProgress: (stage: string, fraction: number) => void
+  ): Promise<InferenceResult> {
+    const turn = this.#runs.then(async () => {
+      this.#setState('busy')
+      try {
+        const answer = await this.#request(id => ({ kind: 'run', id, job }), signal, onProgress)
+        if (answer.kind !== 'run') throw new Error(`the inference process answered a run with ${answer.kind}`)
+        this.mappedBytes = answer.result.mappedBytes
+        return answer.result
+      } finally {
+        if (this.#child !== null && this.state === 'busy') this.#setState('ready')
+      }
+    })
+    this.#runs = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** Tokens of a text. Throws what the model's folder or tokenizer throws. */
+  async tokenize(
+    model: string,
+    text: string,
+    prependBos: boolean,
+    signal?: AbortSignal
+  ): Promise<Extract<FromInference, { kind: 'tokenize' }>['result']> {
+    const answer = await this.#request(
+      id => ({ kind: 'tokenize', id, model, text, prependBos }),
+      signal,
+      () => undefined
+    )
+    if (answer.kind !== 'tokenize') throw new Error(`the inference process answered tokenize with ${answer.kind}`)
+    return answer.result
+  }
+
+  /** Ends the process. What was under way fails. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const child = this.#child
+    if (child === null) return
+    const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
+    child.kill('SIGKILL')
+    await gone
+  }
+}

@@ -1,0 +1,91 @@
+/** The contract's procedures over the engine's services. Every error leaves as code `SPLICE` with its data. */
+import { implement, ORPCError } from '@orpc/server'
+import { toErrorData } from '../../contract/errors.ts'
+import type { ImportEvent } from '../../contract/explanations.ts'
+import { contract } from '../../contract/index.ts'
+import type { EngineServices } from './engine.ts'
+import { EventQueue } from './event-queue.ts'
+import { run } from './runs.ts'
+
+function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
+  const data = toErrorData(thrown)
+  return new ORPCError('SPLICE', { defined: true, status: 422, message: data.message, data, cause: thrown })
+}
+
+async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): AsyncGenerator<Event, void> {
+  try {
+    yield* events
+  } catch (thrown) {
+    throw asContractError(thrown)
+  }
+}
+
+async function* importEvents(
+  services: EngineServices,
+  paths: readonly string[],
+  signal: AbortSignal | undefined
+): AsyncGenerator<ImportEvent, void> {
+  const events = new EventQueue<ImportEvent>()
+  const abort = new AbortController()
+  const cancel = () => abort.abort()
+  signal?.addEventListener('abort', cancel, { once: true })
+  const work = services.mirror
+    .importFiles(paths, { signal: abort.signal, onProgress: progress => events.push({ type: 'progress', ...progress }) })
+    .finally(() => events.close())
+  // The queue ends first; the error is thrown where the result is awaited.
+  work.catch(() => undefined)
+  services.announceStatus()
+  try {
+    yield* events
+    yield { type: 'result', ...(await work) }
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+    abort.abort()
+    services.announceStatus()
+  }
+}
+
+/** Implements the contract. */
+export function makeRouter(services: EngineServices) {
+  const { library, mirror } = services
+  const os = implement(contract).use(async ({ next }) => {
+    try {
+      return await next()
+    } catch (thrown) {
+      if (thrown instanceof ORPCError) throw thrown
+      throw asContractError(thrown)
+    }
+  })
+  return os.router({
+    engine: {
+      status: os.engine.status.handler(() => services.status()),
+      watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
+      settings: os.engine.settings.handler(() => library.settings()),
+      changeSettings: os.engine.changeSettings.handler(({ input }) => library.changeSettings(input))
+    },
+    library: {
+      workspace: os.library.workspace.handler(() => library.workspace()),
+      saveWorkspace: os.library.saveWorkspace.handler(({ input }) => library.saveWorkspace(input)),
+      openModel: os.library.openModel.handler(({ input }) => library.openModel(input.path)),
+      openSae: os.library.openSae.handler(({ input }) => library.openSae(input.path, { hook: input.hook, model: input.model })),
+      findSaes: os.library.findSaes.handler(({ input }) => library.findSaes(input.path)),
+      recent: os.library.recent.handler(() => library.recent()),
+      browse: os.library.browse.handler(({ input }) => library.browse(input.path)),
+      identify: os.library.identify.handler(({ input }) => library.identify(input.path))
+    },
+    runs: {
+      run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      tokenize: os.runs.tokenize.handler(({ input, signal }) =>
+        services.inference.tokenize(input.model, input.text, input.prependBos, signal)
+      )
+    },
+    explanations: {
+      search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
+      feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
+      sources: os.explanations.sources.handler(() => mirror.sources()),
+      importFiles: os.explanations.importFiles.handler(({ input, signal }) =>
+        withContractErrors(importEvents(services, input.paths, signal))
+      )
+    }
+  })
+}

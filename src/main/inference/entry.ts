@@ -1,0 +1,57 @@
+/**
+ * The inference process: ONNX Runtime and nothing else. The engine starts it, sends jobs over IPC and may kill it at any
+ * moment; it keeps no state that is not on disk. One job runs at a time; a cancel is heard between stages.
+ */
+import os from 'node:os'
+import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { CompiledPlans } from './compiled.ts'
+import { type FromInference, type ToInference, toInference } from './messages.ts'
+import { OpenModels } from './models.ts'
+import { type InferenceState, runJob } from './run.ts'
+
+const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans() }
+const cancelled = new Set<number>()
+
+function send(message: FromInference): void {
+  process.send?.(message)
+}
+
+/** Lets messages in, then says whether the job goes on. */
+async function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
+  send({ kind: 'progress', id, stage, fraction })
+  await new Promise(resolve => setImmediate(resolve))
+  if (cancelled.delete(id)) throw new SpliceError('run/cancelled', 'the run was cancelled')
+}
+
+async function tokenize(message: Extract<ToInference, { kind: 'tokenize' }>): Promise<FromInference> {
+  const reading = { processing: new Set<never>(), layerOrder: 'checkpoint', hookMlpIn: false } as const
+  const { vocabulary } = await state.models.model(message.model, reading)
+  const { ids, bosAdded } = vocabulary.encode(message.text, message.prependBos)
+  return { kind: 'tokenize', id: message.id, result: { tokens: ids.map(id => vocabulary.token(id)), bosAdded } }
+}
+
+async function answer(message: ToInference): Promise<void> {
+  if (message.kind === 'cancel') {
+    cancelled.add(message.id)
+    return
+  }
+  try {
+    if (message.kind === 'tokenize') send(await tokenize(message))
+    else {
+      const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'run', id: message.id, result })
+    }
+  } catch (thrown) {
+    send({ kind: 'error', id: message.id, error: toErrorData(thrown) })
+  } finally {
+    cancelled.delete(message.id)
+  }
+}
+
+process.on('message', raw => {
+  void answer(toInference.parse(raw))
+})
+process.on('disconnect', () => process.exit(0))
+// Ctrl-C in a terminal reaches the whole group; the engine decides when this process ends.
+process.on('SIGINT', () => undefined)
+send({ kind: 'ready', threads: os.availableParallelism() })

@@ -1,0 +1,43 @@
+/** What the engine and the inference process say to each other. Both ends parse what arrives. */
+import { z } from 'zod'
+import { errorData } from '../../contract/errors.ts'
+import { maybeNumber } from '../../contract/numbers.ts'
+import { processingFlag, runRequest, runResult, saeReading, token } from '../../contract/run.ts'
+
+/** A run with everything decided: explicit processing flags, and each SAE's hook point where the person or its path names one. */
+export const inferenceJob = runRequest.omit({ processing: true, saes: true }).extend({
+  processing: z.array(processingFlag),
+  saes: z.array(z.object({ name: z.string(), path: z.string(), hook: z.string().optional() })),
+  /** Where unpacked weights may be kept. */
+  cacheFolder: z.string()
+})
+export type InferenceJob = z.infer<typeof inferenceJob>
+
+const inferredFeature = z.object({ index: z.int(), activation: maybeNumber })
+const inferredReading = saeReading.extend({ features: z.array(z.array(inferredFeature)) })
+
+/** A run's result before explanations are put to its features. */
+export const inferenceResult = runResult.omit({ saes: true, processing: true, processingReason: true }).extend({
+  saes: z.array(z.object({ name: z.string(), hook: z.string(), path: z.string(), byVariant: z.record(z.string(), inferredReading) })),
+  /** Bytes of weights that open sessions map. */
+  mappedBytes: z.number()
+})
+export type InferenceResult = z.infer<typeof inferenceResult>
+
+export const tokenizeResult = z.object({ tokens: z.array(token), bosAdded: z.boolean() })
+
+export const toInference = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('run'), id: z.int(), job: inferenceJob }),
+  z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), text: z.string(), prependBos: z.boolean() }),
+  z.object({ kind: z.literal('cancel'), id: z.int() })
+])
+export type ToInference = z.infer<typeof toInference>
+
+export const fromInference = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('ready'), threads: z.int() }),
+  z.object({ kind: z.literal('progress'), id: z.int(), stage: z.string(), fraction: z.number() }),
+  z.object({ kind: z.literal('run'), id: z.int(), result: inferenceResult }),
+  z.object({ kind: z.literal('tokenize'), id: z.int(), result: tokenizeResult }),
+  z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
+])
+export type FromInference = z.infer<typeof fromInference>

@@ -1,0 +1,164 @@
+/**
+ * A plan: the graphs of a run, cut into stages so that a long run can be cancelled between them. A small model is one stage.
+ * Stages hand over the residual stream [row, position, dModel], then what the unembedding multiplies.
+ */
+import { SpliceError } from '../../contract/errors.ts'
+import type { Value } from '../onnx/graph.ts'
+import type { SaeMeasures } from '../sae/splice.ts'
+import type { Transformer } from '../transformer/family.ts'
+import type { HookPoint } from '../transformer/model.ts'
+import { type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
+import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions } from './stage-graph.ts'
+
+/** Parameters that one stage may hold: at 50 positions and two rows about 100 ms of arithmetic on two cores. */
+const parametersPerStage = 64e6
+
+export interface PlanRequest {
+  readonly transformer: Transformer
+  readonly saes: readonly PlannedSae[]
+  readonly capture: CaptureFilter
+  readonly topK: number
+  readonly topFeatures: number
+  /** Whether some variant splices, so that rows differ and divergence has a baseline. */
+  readonly baseline: boolean
+  readonly logits: boolean
+}
+
+/** One graph. `carries` names what the stage hands over, by the graph input name of the next. */
+export interface Stage {
+  readonly label: string
+  readonly model: Uint8Array
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly carries: ReadonlyMap<string, string>
+  readonly captures: readonly Capture[]
+  readonly measures: ReadonlyMap<string, SaeMeasures>
+  readonly pieces: readonly PieceOutputs[]
+  /** True for stages that only read `final`, which may therefore run over a few positions at a time. */
+  readonly perPosition: boolean
+}
+
+export interface Plan {
+  readonly stages: readonly Stage[]
+}
+
+/** Names of what stages hand over. */
+const handedOver = { residual: 'residual', final: 'final', target: 'target' } as const
+
+/** Which SAE sits where, checked against the model's hook points. Throws `sae/no-such-hook` and `sae/width` naming both sides. */
+export function checkHooks(saes: readonly PlannedSae[], hookPoints: readonly HookPoint[], model: string): void {
+  for (const { hook, sae } of saes) {
+    const point = hookPoints.find(candidate => candidate.name === hook)
+    if (point === undefined) {
+      throw new SpliceError('sae/no-such-hook', `${model} has no hook point ${hook}, where ${sae.path} belongs`, {
+        file: sae.path,
+        field: hook,
+        hint: 'Name another hook point after the path with @, such as @blocks.0.hook_resid_post.'
+      })
+    }
+    if (point.width !== sae.dIn) {
+      const width = point.width === null ? 'as many as the prompt has positions' : String(point.width)
+      throw new SpliceError('sae/width', `${sae.path} reads ${sae.dIn} features, but ${hook} of ${model} has ${width}`, {
+        file: sae.path,
+        field: hook,
+        hint: 'This SAE belongs to another model or another hook point.'
+      })
+    }
+  }
+}
+
+/** The ranges of token ids that one piece of the unembedding covers. */
+function vocabularyPieces(transformer: Transformer): [number, number][] {
+  const { vocabulary, dModel } = transformer.shape
+  const rows = Math.max(1024, Math.floor(parametersPerStage / 2 / dModel))
+  const count = Math.ceil(vocabulary / rows)
+  const size = Math.ceil(vocabulary / count)
+  return Array.from({ length: count }, (_, piece) => [piece * size, Math.min(vocabulary, (piece + 1) * size)])
+}
+
+function parametersPerBlock({ shape }: Transformer): number {
+  const attention = shape.dModel * shape.dHead * (2 * shape.heads + 2 * shape.keyValueHeads)
+  return attention + 3 * shape.dModel * shape.dMlp
+}
+
+class StageBuilder {
+  readonly #stage: StageGraph
+  readonly #label: string
+  readonly #pieces: PieceOutputs[] = []
+  readonly #carries = new Map<string, string>()
+  readonly #perPosition: boolean
+
+  constructor(label: string, options: StageOptions, perPosition = false) {
+    this.#label = label
+    this.#stage = new StageGraph(options)
+    this.#perPosition = perPosition
+  }
+
+  get graph(): StageGraph {
+    return this.#stage
+  }
+
+  carry(name: string, value: Value): void {
+    this.#carries.set(name, this.#stage.graph.output(value))
+  }
+
+  addPiece(piece: PieceOutputs): void {
+    this.#pieces.push(piece)
+  }
+
+  finish(): Stage {
+    const { graph, captures, measures } = this.#stage
+    return {
+      label: this.#label,
+      model: graph.encode(),
+      inputs: graph.inputNames,
+      outputs: graph.outputNames,
+      carries: this.#carries,
+      captures,
+      measures,
+      pieces: this.#pieces,
+      perPosition: this.#perPosition
+    }
+  }
+}
+
+/** Writes the graphs of a run. The same request gives the same bytes, so sessions can be kept by them. */
+export function makePlan(request: PlanRequest): Plan {
+  const { transformer } = request
+  const { layers, dModel } = transformer.shape
+  const blocksPerStage = Math.max(1, Math.floor(parametersPerStage / parametersPerBlock(transformer)))
+  const pieces = vocabularyPieces(transformer)
+  const isSmall = layers <= blocksPerStage && pieces.length === 1
+  const stages: Stage[] = []
+
+  let builder = new StageBuilder('embed', request)
+  let residual = transformer.embed(builder.graph)
+  for (let layer = 0; layer < layers; layer++) {
+    if (layer > 0 && layer % blocksPerStage === 0) {
+      builder.carry(handedOver.residual, residual)
+      stages.push(builder.finish())
+      builder = new StageBuilder(`block ${layer}`, request)
+      residual = builder.graph.graph.input(handedOver.residual, 'float32', ['row', 'position', dModel])
+    }
+    residual = transformer.block(builder.graph, layer, residual)
+  }
+  const final = transformer.finalNorm(builder.graph, residual)
+  const target = targetLogits(builder.graph.graph, transformer.unembedding, final)
+  builder.carry(handedOver.target, target)
+  if (isSmall) {
+    for (const piece of pieces) builder.addPiece(predictPiece(builder.graph.graph, transformer.unembedding, final, target, piece, request))
+    return { stages: [builder.finish()] }
+  }
+
+  builder.carry(handedOver.final, final)
+  stages.push(builder.finish())
+  for (const piece of pieces) {
+    const last = new StageBuilder(`vocabulary ${piece[0]}`, request, true)
+    const { graph } = last.graph
+    const read = graph.input(handedOver.final, 'float32', ['row', 'position', dModel])
+    const itsTarget = graph.input(handedOver.target, 'float32', ['row', 'position'])
+    last.addPiece(predictPiece(graph, transformer.unembedding, read, itsTarget, piece, request))
+    stages.push(last.finish())
+  }
+  return { stages }
+}

@@ -1,0 +1,86 @@
+/**
+ * From the final norm to what is said of the next token: top-k, log-sum-exp, the actual token's logit and rank, and the
+ * divergence from the baseline row. The vocabulary is cut into pieces, since whole logits of a long prompt do not fit in
+ * memory; `predictions.ts` merges what the pieces give.
+ */
+import type { GraphBuilder, Value } from '../onnx/graph.ts'
+import { mapAsFloat32, mapWeight, rowsOf } from '../onnx/weights.ts'
+import type { Unembedding } from '../transformer/family.ts'
+
+/** Graph inputs of the pieces. `targets`: the token that actually follows each position (any id at the last one). */
+export const predictionInputs = { targets: 'targets', baseline: 'baseline' } as const
+
+/** Names of a piece's graph outputs, each [row, position] unless said otherwise. `start` is the piece's first token id. */
+export interface PieceOutputs {
+  readonly start: number
+  readonly rows: number
+  readonly topLogits: string
+  readonly topIds: string
+  readonly maximum: string
+  readonly sumExp: string
+  /** How many logits of the piece are greater than the actual next token's. */
+  readonly greater: string
+  readonly notANumber: string
+  /** Sum of exp(l_baseline - max_baseline) * (l_baseline - l_row); null where there is no baseline. */
+  readonly weightedDifference: string | null
+  /** [row, position, rows]; null unless whole logits were asked for. */
+  readonly logits: string | null
+}
+
+function capped(graph: GraphBuilder, logits: Value, softCap: number | null): Value {
+  if (softCap === null) return logits
+  const cap = graph.scalar(softCap)
+  return graph.multiply(graph.tanh(graph.divide(logits, cap)), cap)
+}
+
+/** The actual next token's logit, [row, position], from final [row, position, dModel]. */
+export function targetLogits(graph: GraphBuilder, unembedding: Unembedding, final: Value): Value {
+  const targets = graph.input(predictionInputs.targets, 'int64', ['position'])
+  const rows = graph.cast(graph.gather(mapWeight(graph, unembedding.weight), targets), 'float32')
+  return capped(graph, graph.sum(graph.multiply(final, rows), [-1]), unembedding.softCap)
+}
+
+/** Predictions over token ids `[start, end)`. final [row, position, dModel], target [row, position]. */
+export function predictPiece(
+  graph: GraphBuilder,
+  unembedding: Unembedding,
+  final: Value,
+  target: Value,
+  [start, end]: readonly [number, number],
+  want: { readonly topK: number; readonly baseline: boolean; readonly logits: boolean }
+): PieceOutputs {
+  const dModel = unembedding.weight.shape[1] ?? 0
+  const rows = end - start
+  const weight = mapAsFloat32(graph, rowsOf(unembedding.weight, start, end))
+  const flat = graph.linear(graph.reshape(final, [-1, dModel]), weight)
+  const shape = graph.concatenate([graph.shapeOf(final, 0, 2), graph.integers([rows])], 0)
+  const logits = capped(graph, graph.reshape(flat, shape), unembedding.softCap)
+
+  const maximum = graph.maximum(logits, [-1], true)
+  const shifted = graph.exponential(graph.subtract(logits, maximum))
+  const top = graph.topK(logits, Math.min(want.topK, rows))
+  // The target's own logit, worked out apart, may differ from the piece's in the last bit: leave it out of the count by its id.
+  const ids = graph.reshape(graph.range(start, end), [1, 1, rows])
+  const targets = graph.unsqueeze(graph.input(predictionInputs.targets, 'int64', ['position']), [0, 2])
+  const others = graph.not(graph.equal(ids, targets))
+  const greater = graph.and(graph.greater(logits, graph.unsqueeze(target, [2])), others)
+
+  return {
+    start,
+    rows,
+    topLogits: graph.output(top.values),
+    topIds: graph.output(top.indices),
+    maximum: graph.output(graph.reshape(maximum, [0, 0])),
+    sumExp: graph.output(graph.sum(shifted, [-1])),
+    greater: graph.output(graph.sum(graph.cast(greater, 'float32'), [-1])),
+    notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1])),
+    weightedDifference: want.baseline ? graph.output(differenceFromBaseline(graph, logits, shifted)) : null,
+    logits: want.logits ? graph.output(logits) : null
+  }
+}
+
+function differenceFromBaseline(graph: GraphBuilder, logits: Value, shifted: Value): Value {
+  const baseline = graph.input(predictionInputs.baseline, 'int64', [1])
+  const difference = graph.subtract(graph.gather(logits, baseline), logits)
+  return graph.sum(graph.multiply(graph.gather(shifted, baseline), difference), [-1])
+}

@@ -1,0 +1,158 @@
+/** Collects what the vocabulary's pieces said, for all positions and variants, and reads it out per variant. */
+import type { Tensor } from 'onnxruntime-node'
+import { toMaybeNumber } from '../../contract/numbers.ts'
+import type { Token, VariantComparison, VariantResult } from '../../contract/run.ts'
+import { RowTensor } from './activation.ts'
+import type { PieceOutputs } from './prediction-graph.ts'
+import { divergenceAt, type PieceNumbers, type Prediction, predictionAt } from './predictions.ts'
+
+type Outputs = Readonly<Record<string, Tensor>>
+
+/** Positions `[start, end)`, and per variant the pieces' numbers over them. */
+interface Range {
+  readonly start: number
+  readonly end: number
+  readonly variants: PieceNumbers[][]
+}
+
+export class PredictionTable {
+  readonly #ranges: Range[] = []
+  readonly #variants: number
+  readonly #tokens: readonly Token[]
+  readonly #topK: number
+  /** Whole logits [position, vocabulary] per variant, where they were asked for. */
+  readonly logits: readonly Float32Array[]
+  readonly #vocabulary: number
+  #targets = new RowTensor(new Float32Array(0), [1])
+
+  constructor(tokens: readonly Token[], variants: number, topK: number, vocabulary: number, keepLogits: boolean) {
+    this.#tokens = tokens
+    this.#variants = variants
+    this.#topK = topK
+    this.#vocabulary = vocabulary
+    this.logits = keepLogits ? Array.from({ length: variants }, () => new Float32Array(tokens.length * vocabulary)) : []
+  }
+
+  /** The actual next tokens' logits, [row, position]. */
+  setTargets(target: RowTensor): void {
+    this.#targets = target
+  }
+
+  /** Takes in one piece over positions `[start, end)`. */
+  add(piece: PieceOutputs, outputs: Outputs, start: number, end: number): void {
+    let range = this.#ranges.find(candidate => candidate.start === start)
+    if (range === undefined) {
+      range = { start, end, variants: Array.from({ length: this.#variants }, () => []) }
+      this.#ranges.push(range)
+    }
+    const take = (name: string) => {
+      const tensor = outputs[name]
+      if (tensor === undefined) throw new Error(`the session gave no ${name}`)
+      return RowTensor.of(tensor)
+    }
+    const tensors = {
+      topLogits: take(piece.topLogits),
+      topIds: take(piece.topIds),
+      maximum: take(piece.maximum),
+      sumExp: take(piece.sumExp),
+      greater: take(piece.greater),
+      notANumber: take(piece.notANumber),
+      weightedDifference: piece.weightedDifference === null ? null : take(piece.weightedDifference)
+    }
+    for (const [variant, pieces] of range.variants.entries()) {
+      pieces.push({
+        start: piece.start,
+        k: tensors.topLogits.shape[1] ?? 0,
+        topLogits: tensors.topLogits.row(variant),
+        topIds: tensors.topIds.row(variant),
+        maximum: tensors.maximum.row(variant),
+        sumExp: tensors.sumExp.row(variant),
+        greater: tensors.greater.row(variant),
+        notANumber: tensors.notANumber.row(variant),
+        weightedDifference: tensors.weightedDifference?.row(variant) ?? null
+      })
+    }
+    if (piece.logits !== null) this.#keepLogits(take(piece.logits), piece, start, end)
+  }
+
+  #keepLogits(logits: RowTensor, piece: PieceOutputs, start: number, end: number): void {
+    for (const [variant, kept] of this.logits.entries()) {
+      const row = logits.row(variant)
+      for (let position = start; position < end; position++) {
+        const from = (position - start) * piece.rows
+        kept.set(row.subarray(from, from + piece.rows), position * this.#vocabulary + piece.start)
+      }
+    }
+  }
+
+  #predictions(variant: number): Prediction[] {
+    const targets = this.#targets.row(variant)
+    return this.#tokens.map((_, position) => {
+      const range = this.#rangeOf(position)
+      return predictionAt(range.variants[variant] ?? [], position - range.start, targets[position] ?? Number.NaN, this.#topK)
+    })
+  }
+
+  #rangeOf(position: number): Range {
+    const range = this.#ranges.find(candidate => position >= candidate.start && position < candidate.end)
+    if (range === undefined) throw new Error(`no prediction covers position ${position}`)
+    return range
+  }
+
+  /** The variant's log-probs, ranks, top-k and loss; `name` gives a token by its id. */
+  result(variant: number, name: string, token: (id: number) => Token): VariantResult {
+    const predictions = this.#predictions(variant)
+    const before = predictions.slice(0, -1)
+    const losses = before.map(prediction => -prediction.targetLogProb)
+    return {
+      name,
+      loss: losses.length === 0 ? null : toMaybeNumber(mean(losses)),
+      logProbs: [null, ...before.map(prediction => toMaybeNumber(prediction.targetLogProb))],
+      ranks: [null, ...before.map(prediction => prediction.targetRank)],
+      topK: predictions.map(prediction =>
+        prediction.top.map(({ id, logit, logProb }) => ({
+          id,
+          text: token(id).text,
+          logit: toMaybeNumber(logit),
+          logProb: toMaybeNumber(logProb)
+        }))
+      )
+    }
+  }
+
+  /** KL(baseline || variant) at every position; all zero where no variant splices anything. */
+  comparison(
+    variant: number,
+    baseline: number,
+    name: string,
+    losses: { variant: number | null; baseline: number | null }
+  ): VariantComparison {
+    const divergences = this.#tokens.map((_, position) => {
+      const range = this.#rangeOf(position)
+      return divergenceAt(range.variants[baseline] ?? [], range.variants[variant] ?? [], position - range.start)
+    })
+    const counted = divergences.filter((_, position) => this.#tokens[position]?.special === false)
+    const increase = losses.variant === null || losses.baseline === null ? null : losses.variant - losses.baseline
+    return {
+      variant: name,
+      klDivergence: divergences.map(toMaybeNumber),
+      meanKl: counted.length === 0 ? null : toMaybeNumber(mean(counted)),
+      positions: counted.length,
+      lossIncrease: toMaybeNumber(increase)
+    }
+  }
+
+  /** Positions at which some variant's logits are not numbers. */
+  positionsWithoutNumbers(): number[] {
+    return this.#tokens.flatMap((_, position) => {
+      const range = this.#rangeOf(position)
+      const broken = range.variants.some(pieces => pieces.some(piece => (piece.notANumber[position - range.start] ?? 0) > 0))
+      return broken ? [position] : []
+    })
+  }
+}
+
+/** The arithmetic mean; NaN of nothing. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}

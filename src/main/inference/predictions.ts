@@ -1,0 +1,78 @@
+/** Merges what the pieces of the vocabulary said into log-probs, ranks, top-k and divergence, in double precision. */
+import type { PieceOutputs } from './prediction-graph.ts'
+
+/** A piece's numbers for one variant over `positions` positions, each [position] or [position, k]. */
+export interface PieceNumbers {
+  readonly start: number
+  readonly k: number
+  readonly topLogits: Float32Array
+  readonly topIds: Float32Array
+  readonly maximum: Float32Array
+  readonly sumExp: Float32Array
+  readonly greater: Float32Array
+  readonly notANumber: Float32Array
+  readonly weightedDifference: Float32Array | null
+}
+
+/** What one variant predicts after one position. */
+export interface Prediction {
+  readonly logSumExp: number
+  /** The actual next token's log-prob (nats) and rank; rank is null where logits are not numbers. */
+  readonly targetLogProb: number
+  readonly targetRank: number | null
+  readonly top: readonly { readonly id: number; readonly logit: number; readonly logProb: number }[]
+}
+
+function at(values: Float32Array, index: number): number {
+  return values[index] ?? Number.NaN
+}
+
+function logSumExpAt(pieces: readonly PieceNumbers[], position: number): number {
+  const maximum = Math.max(...pieces.map(piece => at(piece.maximum, position)))
+  const sum = pieces.reduce((total, piece) => total + at(piece.sumExp, position) * Math.exp(at(piece.maximum, position) - maximum), 0)
+  return maximum + Math.log(sum)
+}
+
+/** One position's prediction; `targetLogit` is the actual next token's logit. */
+export function predictionAt(pieces: readonly PieceNumbers[], position: number, targetLogit: number, topK: number): Prediction {
+  const isNumber = pieces.every(piece => at(piece.notANumber, position) === 0)
+  if (!isNumber) return { logSumExp: Number.NaN, targetLogProb: Number.NaN, targetRank: null, top: [] }
+  const logSumExp = logSumExpAt(pieces, position)
+  const candidates = pieces.flatMap(piece =>
+    Array.from({ length: piece.k }, (_, place) => ({
+      id: piece.start + at(piece.topIds, position * piece.k + place),
+      logit: at(piece.topLogits, position * piece.k + place)
+    }))
+  )
+  candidates.sort((a, b) => b.logit - a.logit || a.id - b.id)
+  return {
+    logSumExp,
+    targetLogProb: targetLogit - logSumExp,
+    targetRank: pieces.reduce((rank, piece) => rank + at(piece.greater, position), 0),
+    top: candidates.slice(0, topK).map(({ id, logit }) => ({ id, logit, logProb: logit - logSumExp }))
+  }
+}
+
+/**
+ * KL(baseline || variant) in nats at one position: E_baseline[l_baseline - l_variant] - (lse_baseline - lse_variant).
+ * Never below zero, where rounding would put it.
+ */
+export function divergenceAt(baseline: readonly PieceNumbers[], variant: readonly PieceNumbers[], position: number): number {
+  const maximum = Math.max(...baseline.map(piece => at(piece.maximum, position)))
+  let weight = 0
+  let difference = 0
+  for (const [index, piece] of baseline.entries()) {
+    const scale = Math.exp(at(piece.maximum, position) - maximum)
+    weight += scale * at(piece.sumExp, position)
+    const other = variant[index]?.weightedDifference
+    if (other !== null && other !== undefined) difference += scale * at(other, position)
+  }
+  const divergence = difference / weight - (logSumExpAt(baseline, position) - logSumExpAt(variant, position))
+  return Number.isNaN(divergence) ? divergence : Math.max(0, divergence)
+}
+
+/** The outputs of a piece that are numbers per position, in the order of `PieceNumbers`. */
+export function numberOutputs(piece: PieceOutputs): string[] {
+  const { topLogits, topIds, maximum, sumExp, greater, notANumber, weightedDifference } = piece
+  return [topLogits, topIds, maximum, sumExp, greater, notANumber, ...(weightedDifference === null ? [] : [weightedDifference])]
+}

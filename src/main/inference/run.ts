@@ -1,0 +1,318 @@
+/** Runs a job: opens what it names, checks it, compiles or finds its sessions, feeds them, reads the numbers out. */
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import { SpliceError } from '../../contract/errors.ts'
+import { fromMaybeNumber } from '../../contract/numbers.ts'
+import type { Token } from '../../contract/run.ts'
+import { RowTensor } from './activation.ts'
+import type { Compiled, CompiledPlans } from './compiled.ts'
+import type { InferenceJob, InferenceResult } from './messages.ts'
+import type { OpenModel, OpenModels } from './models.ts'
+import { checkHooks, type PlanRequest } from './plan.ts'
+import { predictionInputs } from './prediction-graph.ts'
+import { PredictionTable } from './prediction-table.ts'
+import { SaeReadings } from './sae-readings.ts'
+import { captureFilter, type KeptActivation, saveActivations } from './save.ts'
+import { chooseProvider, onnxRuntime, type ProviderChoice } from './sessions.ts'
+import { type PlannedSae, spliceInputs } from './stage-graph.ts'
+import { baselineOf, checkPositions, checkVariants, spliceRowsOf } from './variants.ts'
+
+/** Called between pieces of work with what comes next; throws when the job was cancelled. */
+export type Pause = (stage: string, fraction: number) => Promise<void>
+
+export interface InferenceState {
+  readonly models: OpenModels
+  readonly plans: CompiledPlans
+}
+
+/** Rows times positions that a piece of the vocabulary takes at a time, so that its logits stay bounded. */
+const rowsAtOnce = 1024
+
+/** The prompt's tokens. Throws `run/empty-prompt`, `run/token-id`, `run/too-long`. */
+function tokensOf(job: InferenceJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean } {
+  const { vocabulary, context } = model.transformer.shape
+  const empty = new SpliceError('run/empty-prompt', 'the prompt is empty', { field: 'prompt', hint: 'Type some text, or give token ids.' })
+  if ('text' in job.prompt && job.prompt.text === '') throw empty
+  const { ids, bosAdded } =
+    'ids' in job.prompt ? { ids: job.prompt.ids, bosAdded: false } : model.vocabulary.encode(job.prompt.text, job.prompt.prependBos)
+  if (ids.length === 0) throw empty
+  const outside = ids.find(id => id < 0 || id >= vocabulary)
+  if (outside !== undefined) {
+    throw new SpliceError('run/token-id', `token id ${outside} is not in the vocabulary of ${model.name}`, {
+      field: 'ids',
+      hint: `Its ids are 0 to ${vocabulary - 1}.`
+    })
+  }
+  if (ids.length > context) {
+    throw new SpliceError('run/too-long', `the prompt has ${ids.length} tokens, but ${model.name} has a context of ${context}`, {
+      field: 'prompt',
+      hint: `Shorten it by ${ids.length - context} tokens.`
+    })
+  }
+  return { tokens: ids.map(id => model.vocabulary.token(id)), bosAdded }
+}
+
+interface Prepared {
+  readonly model: OpenModel
+  readonly saes: readonly PlannedSae[]
+  readonly tokens: readonly Token[]
+  readonly bosAdded: boolean
+  readonly stamp: string
+}
+
+async function prepare(job: InferenceJob, { models }: InferenceState): Promise<Prepared> {
+  const reading = { processing: new Set(job.processing), layerOrder: job.layerOrder, hookMlpIn: job.saes.length > 0 }
+  const model = await models.model(job.model, reading)
+  const opened = await Promise.all(
+    job.saes.map(async ({ name, path, hook }) => {
+      const { sae, stamp } = await models.sae(path, hook, job.cacheFolder)
+      if (sae.hook === null) {
+        throw new SpliceError('sae/no-hook', `nothing in ${path} says which hook point it belongs to`, {
+          file: path,
+          hint: 'Name it after the path with @, such as @blocks.20.hook_resid_post.'
+        })
+      }
+      const spliced = job.variants.some(variant => variant.splices.some(splice => splice.sae === name))
+      return { stamp, planned: { name, hook: sae.hook, sae, spliced } }
+    })
+  )
+  const saes = opened.map(({ planned }) => planned)
+  checkHooks(saes, model.hookPoints, model.name)
+  checkVariants(job.variants, saes)
+  const { tokens, bosAdded } = tokensOf(job, model)
+  checkPositions(job.variants, tokens.length)
+  return { model, saes, tokens, bosAdded, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
+}
+
+/** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
+function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean, choice: ProviderChoice): string {
+  const parts = saes.map(({ name, hook, sae, spliced }) => [name, hook, sae.path, spliced])
+  const wants = [job.topK, job.topFeatures, splices, baselineOf(job.variants) !== null, job.save?.hooks ?? 'nothing']
+  return JSON.stringify([stamp, parts, wants, choice.provider])
+}
+
+/** Runs a job. Throws what is wrong with its files or its request; nothing is written unless the whole run went well. */
+export async function runJob(job: InferenceJob, state: InferenceState, pause: Pause): Promise<InferenceResult> {
+  const started = performance.now()
+  const prepared = await prepare(job, state)
+  const { model, saes, tokens } = prepared
+  const splices = saes.some(sae => sae.spliced)
+  const choice = chooseProvider(job.provider)
+  const loaded = performance.now()
+
+  const baseline = baselineOf(job.variants)
+  const request = (): PlanRequest => ({
+    transformer: model.transformer,
+    saes,
+    capture: captureFilter(job, model.hookPoints, saes),
+    topK: Math.min(job.topK, model.transformer.shape.vocabulary),
+    topFeatures: job.topFeatures,
+    baseline: splices && baseline !== null,
+    logits: job.save !== undefined
+  })
+  const mappedBytes = model.checkpoint.sizeBytes
+  const compile = (chosen: ProviderChoice) =>
+    state.plans.get(planKey(job, prepared, splices, chosen), request, chosen.provider, mappedBytes, (label, fraction) =>
+      pause(`opening ${label}`, fraction * 0.3)
+    )
+  const { compiled, chosen, warning } = await compileOrFallBack(compile, choice)
+  const ready = performance.now()
+
+  const outputs = new StageOutputs(prepared, job)
+  await outputs.run(compiled, pause)
+  const result = outputs.result(baseline)
+  const finished = performance.now()
+  if (job.save !== undefined) {
+    await saveActivations(job.save.file, outputs.activations, outputs.logits, { job, saes, positions: tokens.length })
+  }
+  return {
+    model: { path: model.checkpoint.folder, name: model.name },
+    tokens: [...tokens],
+    bosAdded: prepared.bosAdded,
+    layerOrder: job.layerOrder,
+    ...result,
+    provider: chosen.provider,
+    providerReason: chosen.reason,
+    warnings: [...(warning === null ? [] : [warning]), ...result.warnings],
+    milliseconds: { load: loaded - started, compile: ready - loaded, run: finished - ready },
+    mappedBytes: state.plans.mappedBytes
+  }
+}
+
+/** A provider that cannot run the graph gives way to the CPU, with a message. */
+async function compileOrFallBack(
+  compile: (choice: ProviderChoice) => Promise<Compiled>,
+  choice: ProviderChoice
+): Promise<{ compiled: Compiled; chosen: ProviderChoice; warning: string | null }> {
+  try {
+    return { compiled: await compile(choice), chosen: choice, warning: null }
+  } catch (thrown) {
+    const isProviders = thrown instanceof SpliceError && thrown.kind === 'inference/session' && choice.provider !== 'cpu'
+    if (!isProviders) throw thrown
+    const chosen: ProviderChoice = { provider: 'cpu', reason: `${choice.provider} could not run this, so the CPU does` }
+    return { compiled: await compile(chosen), chosen, warning: thrown.message }
+  }
+}
+
+/** Feeds the stages one after the other and collects what they give. */
+class StageOutputs {
+  readonly #prepared: Prepared
+  readonly #job: InferenceJob
+  readonly #table: PredictionTable
+  readonly #readings = new Map<string, SaeReadings>()
+  readonly activations: KeptActivation[] = []
+
+  constructor(prepared: Prepared, job: InferenceJob) {
+    this.#prepared = prepared
+    this.#job = job
+    const { tokens, model } = prepared
+    this.#table = new PredictionTable(tokens, job.variants.length, job.topK, model.transformer.shape.vocabulary, job.save !== undefined)
+  }
+
+  get logits(): readonly Float32Array[] {
+    return this.#table.logits
+  }
+
+  async #feeds(): Promise<Map<string, Tensor>> {
+    const { Tensor } = await onnxRuntime()
+    const { tokens, model, saes } = this.#prepared
+    const { variants } = this.#job
+    const ids = tokens.map(token => BigInt(token.id))
+    const feeds = new Map<string, Tensor>([
+      ['ids', new Tensor('int64', BigInt64Array.from(ids), [ids.length])],
+      [predictionInputs.targets, new Tensor('int64', BigInt64Array.from([...ids.slice(1), 0n]), [ids.length])],
+      [predictionInputs.baseline, new Tensor('int64', BigInt64Array.of(BigInt(baselineOf(variants) ?? 0)), [1])],
+      [
+        'measured',
+        new Tensor(
+          'float32',
+          Float32Array.from(tokens, token => (token.special ? 0 : 1)),
+          [1, tokens.length, 1]
+        )
+      ]
+    ])
+    for (const [name, { data, shape }] of model.transformer.positionInputs(tokens.length)) {
+      feeds.set(name, new Tensor('float32', data, shape))
+    }
+    for (const sae of saes.filter(planned => planned.spliced)) {
+      const { mask, gate } = spliceRowsOf(sae, variants, tokens)
+      const inputs = spliceInputs(sae.name)
+      feeds.set(inputs.mask, new Tensor('bool', mask, [variants.length, tokens.length, 1]))
+      feeds.set(inputs.gate, new Tensor('float32', gate, [variants.length, 1, 1]))
+    }
+    return feeds
+  }
+
+  async run(compiled: Compiled, pause: Pause): Promise<void> {
+    const feeds = await this.#feeds()
+    const count = compiled.stages.length
+    for (const [index, { stage, session }] of compiled.stages.entries()) {
+      await pause(stage.label, 0.3 + (0.7 * index) / count)
+      if (stage.perPosition) {
+        await this.#runByPosition(session, stage, feeds, pause)
+        continue
+      }
+      const outputs = await session.run(pick(feeds, stage.inputs), stage.outputs)
+      for (const [name, output] of stage.carries) {
+        const carried = outputs[output]
+        if (carried === undefined) continue
+        feeds.set(name, carried)
+        if (name === 'target') this.#table.setTargets(RowTensor.of(carried))
+      }
+      for (const capture of stage.captures) {
+        const tensor = outputs[capture.output]
+        if (tensor !== undefined) this.activations.push({ ...capture, values: RowTensor.of(tensor) })
+      }
+      for (const [name, measures] of stage.measures) {
+        const dIn = this.#prepared.saes.find(sae => sae.name === name)?.sae.dIn ?? 0
+        this.#readings.set(name, new SaeReadings(measures, outputs, this.#prepared.tokens, dIn))
+      }
+      for (const piece of stage.pieces) this.#table.add(piece, outputs, 0, this.#prepared.tokens.length)
+    }
+  }
+
+  /** A stage that reads `final` and `target` alone runs over a few positions at a time, so that its logits stay bounded. */
+  async #runByPosition(
+    session: InferenceSession,
+    stage: Compiled['stages'][number]['stage'],
+    feeds: ReadonlyMap<string, Tensor>,
+    pause: Pause
+  ): Promise<void> {
+    const { Tensor } = await onnxRuntime()
+    const length = this.#prepared.tokens.length
+    const rows = feeds.get('final')?.dims[0] ?? 1
+    const step = Math.max(1, Math.floor(rowsAtOnce / rows))
+    for (let start = 0; start < length; start += step) {
+      const end = Math.min(length, start + step)
+      const sliced = new Map(feeds)
+      for (const name of ['final', 'target']) {
+        const whole = feeds.get(name)
+        if (whole !== undefined) sliced.set(name, slicePositions(Tensor, whole, start, end))
+      }
+      const targets = feeds.get(predictionInputs.targets)
+      if (targets?.data instanceof BigInt64Array) {
+        sliced.set(predictionInputs.targets, new Tensor('int64', targets.data.slice(start, end), [end - start]))
+      }
+      const outputs = await session.run(pick(sliced, stage.inputs), stage.outputs)
+      for (const piece of stage.pieces) this.#table.add(piece, outputs, start, end)
+      if (end < length) await pause(stage.label, 0.9)
+    }
+  }
+
+  result(baseline: number | null): Pick<InferenceResult, 'variants' | 'comparison' | 'saes' | 'warnings'> {
+    const { saes, tokens, model } = this.#prepared
+    const { variants } = this.#job
+    const results = variants.map((variant, row) => this.#table.result(row, variant.name, id => model.vocabulary.token(id)))
+    const lossOf = (row: number) => fromMaybeNumber(results[row]?.loss ?? null)
+    const hasSplices = saes.some(sae => sae.spliced)
+    const comparison = variants.flatMap((variant, row) => {
+      if (baseline === null || row === baseline || !hasSplices) return []
+      return [this.#table.comparison(row, baseline, variant.name, { variant: lossOf(row), baseline: lossOf(baseline) })]
+    })
+    const broken = this.#table.positionsWithoutNumbers()
+    const where = broken.slice(0, 8).map(position => `${position} (${tokens[position]?.text ?? ''})`)
+    return {
+      variants: results,
+      comparison,
+      saes: saes.map(({ name, hook, sae }) => ({
+        name,
+        hook,
+        path: sae.path,
+        byVariant: Object.fromEntries(
+          variants.flatMap((variant, row) => {
+            const reading = this.#readings.get(name)?.of(row)
+            return reading === undefined ? [] : [[variant.name, reading]]
+          })
+        )
+      })),
+      warnings:
+        broken.length === 0
+          ? []
+          : [
+              `logits are not numbers at ${broken.length} positions, first at ${where.join(', ')}: the weights of ${model.name} hold NaN or infinities`
+            ]
+    }
+  }
+}
+
+function pick(feeds: ReadonlyMap<string, Tensor>, names: readonly string[]): Record<string, Tensor> {
+  return Object.fromEntries(
+    names.map(name => {
+      const tensor = feeds.get(name)
+      if (tensor === undefined) throw new Error(`nothing feeds the graph input ${name}`)
+      return [name, tensor]
+    })
+  )
+}
+
+/** Positions `[start, end)` of a float32 tensor [row, position, ...]. */
+function slicePositions(Constructor: typeof Tensor, whole: Tensor, start: number, end: number): Tensor {
+  const [rows = 1, positions = 1, ...rest] = whole.dims
+  if (start === 0 && end === positions) return whole
+  const width = rest.reduce((product, size) => product * size, 1)
+  const source = RowTensor.of(whole)
+  const sliced = new Float32Array(rows * (end - start) * width)
+  for (let row = 0; row < rows; row++) {
+    sliced.set(source.row(row).subarray(start * width, end * width), row * (end - start) * width)
+  }
+  return new Constructor('float32', sliced, [rows, end - start, ...rest])
+}

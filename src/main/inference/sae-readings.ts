@@ -1,0 +1,80 @@
+/** An SAE's reading of one variant, from what its graph measured: L0, MSE, explained variance, cosine, strongest features. */
+import type { Tensor } from 'onnxruntime-node'
+import { toMaybeNumber } from '../../contract/numbers.ts'
+import type { Token } from '../../contract/run.ts'
+import type { SaeMeasures } from '../sae/splice.ts'
+import { RowTensor } from './activation.ts'
+import type { InferenceResult } from './messages.ts'
+
+type MeasureName = 'active' | 'squaredError' | 'squaredDeviation' | 'dot' | 'inputSquare' | 'reconsSquare'
+type Reading = InferenceResult['saes'][number]['byVariant'][string]
+
+/** Reads an SAE's measures. Metrics leave special tokens out; they are null where no position, or no variance, is left. */
+export class SaeReadings {
+  readonly #rows: Readonly<Record<MeasureName, RowTensor>>
+  readonly #strongest: { readonly activations: RowTensor; readonly indices: RowTensor } | null
+  readonly #tokens: readonly Token[]
+  readonly #dIn: number
+
+  constructor(measures: SaeMeasures, outputs: Readonly<Record<string, Tensor>>, tokens: readonly Token[], dIn: number) {
+    const take = (name: string) => {
+      const tensor = outputs[name]
+      if (tensor === undefined) throw new Error(`the session gave no ${name}`)
+      return RowTensor.of(tensor)
+    }
+    this.#rows = {
+      active: take(measures.active),
+      squaredError: take(measures.squaredError),
+      squaredDeviation: take(measures.squaredDeviation),
+      dot: take(measures.dot),
+      inputSquare: take(measures.inputSquare),
+      reconsSquare: take(measures.reconsSquare)
+    }
+    const top = measures.strongest
+    this.#strongest = top === null ? null : { activations: take(top.activations), indices: take(top.indices) }
+    this.#tokens = tokens
+    this.#dIn = dIn
+  }
+
+  of(variant: number): Reading {
+    const counted = this.#tokens.flatMap((token, position) => (token.special ? [] : [position]))
+    const total = (name: MeasureName) => {
+      const row = this.#rows[name].row(variant)
+      return counted.reduce((sum, position) => sum + (row[position] ?? 0), 0)
+    }
+    const cosines = counted.reduce((sum, position) => sum + this.#cosine(variant, position), 0)
+    const deviation = total('squaredDeviation')
+    const n = counted.length
+    const perPosition = (value: number) => (n === 0 ? null : toMaybeNumber(value / n))
+    return {
+      l0: perPosition(total('active')),
+      mse: perPosition(total('squaredError') / this.#dIn),
+      explainedVariance: n === 0 || deviation === 0 ? null : toMaybeNumber(1 - total('squaredError') / deviation),
+      cosineSimilarity: perPosition(cosines),
+      positions: n,
+      features: this.#features(variant)
+    }
+  }
+
+  #cosine(variant: number, position: number): number {
+    const at = (name: MeasureName) => this.#rows[name].row(variant)[position] ?? 0
+    const norms = Math.sqrt(at('inputSquare')) * Math.sqrt(at('reconsSquare'))
+    return norms === 0 ? 0 : at('dot') / norms
+  }
+
+  #features(variant: number): Reading['features'] {
+    const strongest = this.#strongest
+    if (strongest === null) return this.#tokens.map(() => [])
+    const activations = strongest.activations.row(variant)
+    const indices = strongest.indices.row(variant)
+    const k = strongest.activations.shape[1] ?? 0
+    return this.#tokens.map((_, position) =>
+      Array.from({ length: k }, (_, place) => ({
+        index: indices[position * k + place] ?? 0,
+        activation: activations[position * k + place] ?? 0
+      }))
+        .filter(feature => feature.activation > 0)
+        .map(({ index, activation }) => ({ index, activation: toMaybeNumber(activation) }))
+    )
+  }
+}

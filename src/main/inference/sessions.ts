@@ -1,0 +1,56 @@
+/** ONNX Runtime sessions over mapped weights, and the choice of execution provider. */
+import path from 'node:path'
+import type { InferenceSession } from 'onnxruntime-node'
+import { SpliceError } from '../../contract/errors.ts'
+import type { Provider } from '../../contract/run.ts'
+
+/** Loads the native module when it is first needed. */
+export async function onnxRuntime(): Promise<typeof import('onnxruntime-node')> {
+  return import('onnxruntime-node')
+}
+
+/** ONNX Runtime's names. */
+const runtimeNames: Record<Exclude<Provider, 'auto'>, string> = {
+  cpu: 'cpu',
+  webgpu: 'webgpu',
+  cuda: 'cuda',
+  directml: 'dml',
+  coreml: 'coreml'
+}
+
+/** Which provider runs, and why. */
+export interface ProviderChoice {
+  readonly provider: Exclude<Provider, 'auto'>
+  readonly reason: string
+}
+
+/** `auto` is the CPU; another provider is tried when it is asked for by name. */
+export function chooseProvider(asked: Provider): ProviderChoice {
+  return asked === 'auto'
+    ? { provider: 'cpu', reason: 'auto picks the CPU; name another provider to try it' }
+    : { provider: asked, reason: 'asked for by name' }
+}
+
+/**
+ * Creates a session from a model's bytes. External weights are mapped, not read; prepacking, which would copy them, is off.
+ * Throws `inference/session` when the runtime refuses the graph.
+ */
+export async function createSession(model: Uint8Array, provider: Exclude<Provider, 'auto'>): Promise<InferenceSession> {
+  const { InferenceSession } = await onnxRuntime()
+  try {
+    return await InferenceSession.create(model, {
+      executionProviders: provider === 'cpu' ? ['cpu'] : [runtimeNames[provider], 'cpu'],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      extra: {
+        session: { disable_prepacking: '1', model_external_initializers_file_folder_path: path.parse(process.cwd()).root }
+      }
+    })
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new SpliceError('inference/session', `ONNX Runtime (${provider}) refused the graph: ${message}`, {
+      mistake: false,
+      cause: thrown
+    })
+  }
+}

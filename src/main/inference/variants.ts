@@ -1,0 +1,87 @@
+/** A run's variants as rows: which rows take which SAE's output where. Mistakes in a request are named here, before any work. */
+import { SpliceError } from '../../contract/errors.ts'
+import type { SplicePositions, Token, Variant } from '../../contract/run.ts'
+import type { PlannedSae } from './stage-graph.ts'
+
+/** The row that others are compared with: the first variant without splices. Null where there is none. */
+export function baselineOf(variants: readonly Variant[]): number | null {
+  const index = variants.findIndex(variant => variant.splices.length === 0)
+  return index === -1 ? null : index
+}
+
+/** Throws `run/variants` for names used twice, splices of SAEs the run does not have, and two SAEs on one hook point. */
+export function checkVariants(variants: readonly Variant[], saes: readonly { readonly name: string; readonly hook: string }[]): void {
+  const refuse = (message: string, hint: string) => {
+    throw new SpliceError('run/variants', message, { hint })
+  }
+  const names = new Set<string>()
+  for (const { name, splices } of variants) {
+    if (names.has(name)) refuse(`two variants are called ${name}`, 'Give each variant a name of its own.')
+    names.add(name)
+    const hooks = new Map<string, string>()
+    for (const { sae } of splices) {
+      const known = saes.find(candidate => candidate.name === sae)
+      if (known === undefined) {
+        refuse(
+          `variant ${name} splices ${sae}, which is no SAE of this run`,
+          `SAEs of this run: ${saes.map(s => s.name).join(', ') || 'none'}.`
+        )
+        continue
+      }
+      const other = hooks.get(known.hook)
+      if (other !== undefined) {
+        refuse(
+          `variant ${name} splices both ${other} and ${sae} at ${known.hook}`,
+          'Only one SAE can stand at a hook point: put them into variants of their own (--variant NAME=SAE).'
+        )
+      }
+      hooks.set(known.hook, sae)
+    }
+  }
+}
+
+/** Whether a splice covers each position. */
+export function coveredPositions(positions: SplicePositions, tokens: readonly Token[]): boolean[] {
+  if (positions === 'all') return tokens.map(() => true)
+  if (positions === 'no-special') return tokens.map(token => !token.special)
+  return tokens.map((_, index) => positions.some(([start, end]) => index >= start && index < end))
+}
+
+/** Throws `run/positions` for ranges that start after their end or reach beyond the prompt. */
+export function checkPositions(variants: readonly Variant[], length: number): void {
+  for (const { name, splices } of variants) {
+    for (const { positions } of splices) {
+      if (typeof positions === 'string') continue
+      for (const [start, end] of positions) {
+        if (start <= end && end <= length) continue
+        throw new SpliceError(
+          'run/positions',
+          `variant ${name}: splice positions ${start}:${end} do not fit a prompt of ${length} tokens`,
+          {
+            field: 'positions',
+            hint: `Ranges are half-open from zero; the last position is ${length - 1}.`
+          }
+        )
+      }
+    }
+  }
+}
+
+/** Mask [variant, position] and gate [variant] of one SAE. */
+export function spliceRowsOf(
+  sae: PlannedSae,
+  variants: readonly Variant[],
+  tokens: readonly Token[]
+): { mask: Uint8Array; gate: Float32Array } {
+  const mask = new Uint8Array(variants.length * tokens.length)
+  const gate = new Float32Array(variants.length)
+  for (const [row, variant] of variants.entries()) {
+    const splice = variant.splices.find(candidate => candidate.sae === sae.name)
+    if (splice === undefined) continue
+    gate[row] = splice.errorTerm ? 1 : 0
+    for (const [position, covered] of coveredPositions(splice.positions, tokens).entries()) {
+      mask[row * tokens.length + position] = covered ? 1 : 0
+    }
+  }
+  return { mask, gate }
+}

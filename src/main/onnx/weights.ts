@@ -1,0 +1,46 @@
+/** Weights of a file as graph values: mapped in place, upcast where they are stored in fewer bits. */
+import { SpliceError } from '../../contract/errors.ts'
+import type { GraphBuilder, Value } from './graph.ts'
+import type { ElementType } from './model-proto.ts'
+
+/** Where a weight's bytes lie; `dtype` by safetensors' names. */
+export interface Weight {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly file: string
+  readonly offset: number
+  readonly byteLength: number
+}
+
+const elementTypeOf = new Map<string, ElementType>([
+  ['F32', 'float32'],
+  ['F16', 'float16'],
+  ['BF16', 'bfloat16'],
+  ['F64', 'float64']
+])
+
+/** A weight as a graph value in its own type. Throws `checkpoint/dtype` for types that no weights have. */
+export function mapWeight(graph: GraphBuilder, weight: Weight): Value {
+  const type = elementTypeOf.get(weight.dtype)
+  if (type === undefined) {
+    throw new SpliceError('checkpoint/dtype', `${weight.name} in ${weight.file} is stored as ${weight.dtype}, which weights cannot be`, {
+      file: weight.file,
+      field: weight.name,
+      hint: 'Splice reads weights in F32, F16, BF16 and F64.'
+    })
+  }
+  return graph.external({ type, shape: weight.shape, file: weight.file, offset: weight.offset, byteLength: weight.byteLength })
+}
+
+/** A weight as a float32 graph value; 16-bit weights are upcast exactly. */
+export function mapAsFloat32(graph: GraphBuilder, weight: Weight): Value {
+  return graph.cast(mapWeight(graph, weight), 'float32')
+}
+
+/** Rows `[start, end)` of a matrix, as a weight of its own. */
+export function rowsOf(weight: Weight, start: number, end: number): Weight {
+  const [rows = 0, ...rest] = weight.shape
+  const rowBytes = weight.byteLength / rows
+  return { ...weight, shape: [end - start, ...rest], offset: weight.offset + start * rowBytes, byteLength: (end - start) * rowBytes }
+}
