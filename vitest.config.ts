@@ -1,4 +1,4 @@
-/** The test suites: `unit` beside the code, `cli` on the built command, `e2e` in a browser. */
+/** The test suites: `unit` beside the code, `cli` on the built command (e2e/cli), `e2e` in a browser (e2e/browser). */
 import { defineConfig } from 'vitest/config'
 
 const pool = 'forks' as const
@@ -15,19 +15,19 @@ export default defineConfig({
           name: 'unit',
           pool,
           include: ['src/**/*.test.ts'],
-          exclude: ['src/**/*.cli.test.ts', ...long],
+          exclude: long,
           testTimeout: 60_000,
           hookTimeout: 60_000
         }
       },
       {
-        test: { name: 'cli', pool, include: ['src/**/*.cli.test.ts'], exclude: long, testTimeout: 120_000, hookTimeout: 120_000 }
+        test: { name: 'cli', pool, include: ['e2e/cli/**/*.test.ts'], exclude: long, testTimeout: 120_000, hookTimeout: 120_000 }
       },
       {
         test: {
           name: 'e2e',
           pool,
-          include: ['e2e/**/*.test.ts'],
+          include: ['e2e/browser/**/*.test.ts'],
           exclude: long,
           fileParallelism: false,
           testTimeout: 120_000,

@@ -20,7 +20,7 @@ export async function importExplanations(argv: readonly string[], terminal: Term
     if (path !== '' && existsSync(path)) return resolve(path)
     throw mistake('PATH', `Nothing is at ${quoted(path)}.`, 'Give a file of explanations, or a folder of such files.')
   })
-  const { result, rejectsFile } = await withEngine(args.values.get('db'), client => imported(client, paths, terminal))
+  const { result, rejectsFile } = await withEngine({ db: args.values.get('db') }, client => imported(client, paths, terminal))
 
   if (args.flags.has('json')) await terminal.print(`${JSON.stringify(result)}\n`)
   else {

@@ -13,7 +13,7 @@ import { withEngine } from './with-engine.ts'
 /** Runs the command; gives the exit code. Throws what the engine and the arguments throw, with nothing printed. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const order = readRunOrder(argv)
-  const result = await withEngine(order.db, async client => {
+  const result = await withEngine({ db: order.db, infers: true }, async client => {
     await refuseSharedHook(client, order.request)
     return resultOf(client, order.request, terminal)
   })

@@ -31,7 +31,7 @@ export async function search(argv: readonly string[], terminal: Terminal): Promi
   const db = args.values.get('db')
   if (db !== undefined && !existsSync(db))
     throw mistake('--db', `--db: no mirror is at ${db}.`, `Make it with splice import PATH --db ${db}.`)
-  const result = await withEngine(db, client => client.explanations.search(request, { signal: terminal.signal }))
+  const result = await withEngine({ db }, client => client.explanations.search(request, { signal: terminal.signal }))
   await terminal.print(args.flags.has('json') ? `${JSON.stringify(jsonOf(result))}\n` : listOf(result))
   return exitCode.done
 }

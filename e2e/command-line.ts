@@ -1,0 +1,53 @@
+/** `bin/splice` as a shell would start it. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+export const command = join(root, 'bin', 'splice')
+
+/** The demo that comes with Splice. */
+export const demo = {
+  model: join(root, 'resources/demo/model'),
+  sae: join(root, 'resources/demo/saes/demo-scope-res/layer_2/width_1k/average_l0_15'),
+  roughSae: join(root, 'resources/demo/saes/demo-scope-res/layer_2/width_1k/average_l0_3'),
+  explanations: join(root, 'resources/demo/explanations')
+}
+
+/** How a command ended; `code` is null where a signal ended it. */
+export interface Outcome {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+/** A folder that is gone after the tests of this file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'splice-test-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return folder
+}
+
+/** Runs a command to its end, in a home of its own unless `home` is given. */
+export function splice(args: readonly string[], options: { home: string; cwd?: string; interruptOn?: RegExp }): Promise<Outcome> {
+  const child = spawn(command, args, {
+    cwd: options.cwd ?? root,
+    env: { ...process.env, SPLICE_HOME: options.home },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  const outcome: Outcome = { code: null, stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    outcome.stdout += text
+    if (options.interruptOn?.test(outcome.stdout)) child.kill('SIGINT')
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    outcome.stderr += text
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', code => resolve({ ...outcome, code }))
+  })
+}
