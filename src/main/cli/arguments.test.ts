@@ -108,6 +108,7 @@ describe('splice run', () => {
       layerOrder: 'checkpoint',
       topK: 10,
       topFeatures: 5,
+      metricPositions: 'no-special',
       provider: 'auto'
     })
   })

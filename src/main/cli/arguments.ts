@@ -2,6 +2,7 @@
  * The command line's own strict parser: `--name value`, `--name=value`, flags, `--` before arguments that start with dashes.
  * Whatever a grammar does not name is a user's mistake, said in one sentence.
  */
+import { resolve } from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 
 /** What a command takes. `values` are given at most once, `lists` any number of times; names are without their dashes. */
@@ -88,6 +89,13 @@ export function readChoice<Choice extends string>(option: string, text: string, 
   const found = choices.find(choice => choice === text)
   if (found !== undefined) return found
   throw mistake(option, `${option} ${quoted(text)} is unknown.`, `Choose one of ${choices.join(', ')}.`)
+}
+
+/** The mirror that `--db` names, as an absolute path; undefined where the home's is meant. */
+export function readDb(args: Arguments): string | undefined {
+  const db = args.values.get('db')
+  if (db === '') throw mistake('--db', '--db is empty.', 'Give a file: --db FILE.')
+  return db === undefined ? undefined : resolve(db)
 }
 
 /** Text as it is quoted in a message; long text is cut. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ImportEvent } from '../../contract/explanations.ts'
 import type { Engine } from '../engine/engine.ts'
-import { type Grammar, mistake, quoted, readArguments } from './arguments.ts'
+import { type Grammar, mistake, quoted, readArguments, readDb } from './arguments.ts'
 import { exitCode } from './exit.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
@@ -20,7 +20,7 @@ export async function importExplanations(argv: readonly string[], terminal: Term
     if (path !== '' && existsSync(path)) return resolve(path)
     throw mistake('PATH', `Nothing is at ${quoted(path)}.`, 'Give a file of explanations, or a folder of such files.')
   })
-  const { result, rejectsFile } = await withEngine({ db: args.values.get('db') }, client => imported(client, paths, terminal))
+  const { result, rejectsFile } = await withEngine({ db: readDb(args) }, client => imported(client, paths, terminal))
 
   if (args.flags.has('json')) await terminal.print(`${JSON.stringify(result)}\n`)
   else {

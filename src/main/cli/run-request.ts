@@ -10,7 +10,7 @@ import {
   type RunRequest,
   runRequest
 } from '../../contract/run.ts'
-import { type Arguments, type Grammar, mistake, quoted, readArguments, readChoice, readCount } from './arguments.ts'
+import { type Arguments, type Grammar, mistake, quoted, readArguments, readChoice, readCount, readDb } from './arguments.ts'
 import { readSaeArguments } from './sae-argument.ts'
 import { readSplicePositions, readVariants } from './variants.ts'
 
@@ -65,7 +65,7 @@ export function readRunOrder(argv: readonly string[], exists?: (path: string) =>
     provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options),
     ...readSave(args)
   })
-  return { request, json: args.flags.has('json'), db: args.values.get('db') }
+  return { request, json: args.flags.has('json'), db: readDb(args) }
 }
 
 function readPrompt(args: Arguments): Prompt {

@@ -1,7 +1,7 @@
 /** `splice search`: the explanations that contain a text, or its words. */
 import { existsSync } from 'node:fs'
 import { type SearchResult, searchMode, searchRequest } from '../../contract/explanations.ts'
-import { type Grammar, mistake, readArguments, readChoice, readCount } from './arguments.ts'
+import { type Grammar, mistake, readArguments, readChoice, readCount, readDb } from './arguments.ts'
 import { exitCode } from './exit.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
@@ -28,7 +28,7 @@ export async function search(argv: readonly string[], terminal: Terminal): Promi
     explainer: args.values.get('explainer'),
     limit: readCount('--limit', args.values.get('limit') ?? '50', 1, 1000)
   })
-  const db = args.values.get('db')
+  const db = readDb(args)
   if (db !== undefined && !existsSync(db))
     throw mistake('--db', `--db: no mirror is at ${db}.`, `Make it with splice import PATH --db ${db}.`)
   const result = await withEngine({ db }, client => client.explanations.search(request, { signal: terminal.signal }))

@@ -1,6 +1,6 @@
 /** `splice serve`: the workbench for a browser, until Ctrl-C. */
 import { once } from 'node:events'
-import { type Grammar, readArguments, readCount } from './arguments.ts'
+import { type Grammar, readArguments, readCount, readDb } from './arguments.ts'
 import type { Terminal } from './terminal.ts'
 
 const grammar: Grammar = { command: 'serve', flags: ['no-open'], values: ['port', 'db'], lists: [], operand: null, operands: 'none' }
@@ -12,7 +12,7 @@ export async function serve(argv: readonly string[], terminal: Terminal): Promis
   const options = {
     port: port === undefined ? 0 : readCount('--port', port, 0, 65_535),
     open: !args.flags.has('no-open'),
-    db: args.values.get('db')
+    db: readDb(args)
   }
   const { startBrowserHost } = await import('../browser-host/host.ts')
   const host = await startBrowserHost(options)

@@ -1,0 +1,36 @@
+/** The browser that e2e tests look through. */
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { root } from './command-line.ts'
+
+const candidates = [process.env.SPLICE_CHROMIUM, '/usr/bin/chromium', chromium.executablePath()]
+
+/** Starts a browser without a window. */
+export function launchChromium(): Promise<Browser> {
+  const executablePath = candidates.find(path => path !== undefined && path !== '' && existsSync(path))
+  if (executablePath === undefined) throw new Error('no Chromium: set SPLICE_CHROMIUM to its path')
+  // Chromium refuses its sandbox to root; containers have no /dev/shm worth the name.
+  const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
+  return chromium.launch({ executablePath, args: [...asRoot, '--disable-dev-shm-usage'] })
+}
+
+const sizes = [
+  { width: 1280, height: 800 },
+  { width: 1920, height: 1080 }
+]
+
+/** Pictures of a view, light and dark, at both sizes, in test-results; the page is left at the first size, light. */
+export async function photograph(page: Page, view: string): Promise<void> {
+  const folder = join(root, 'test-results', 'screenshots')
+  mkdirSync(folder, { recursive: true })
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme })
+    for (const size of [...sizes].reverse()) {
+      await page.setViewportSize(size)
+      // Two frames: one for the layout to follow, one for the charts.
+      await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+      await page.screenshot({ path: join(folder, `${view}-${colorScheme}-${size.width}x${size.height}.png`) })
+    }
+  }
+}
