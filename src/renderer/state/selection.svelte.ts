@@ -4,7 +4,11 @@
  */
 import { navigation } from './navigation.svelte.ts'
 
+/** Browsers refuse addresses that change too often, as under a held arrow key; so the address follows when the selection rests. */
+const restMilliseconds = 200
+
 class Selection {
+  #resting: ReturnType<typeof setTimeout> | undefined
   /** The selected position, or null. */
   token = $state<number | null>(null)
   /** The position under the pointer in a strip, chart or table, or null. */
@@ -24,7 +28,10 @@ class Selection {
     const at = position === null || this.count === 0 ? null : Math.min(Math.max(position, 0), this.count)
     if (at === this.token) return
     this.token = at
-    if (navigation.route.view === 'compare') navigation.setQuery({ token: at ?? undefined })
+    clearTimeout(this.#resting)
+    this.#resting = setTimeout(() => {
+      if (navigation.route.view === 'compare') navigation.setQuery({ token: this.token ?? undefined })
+    }, restMilliseconds)
   }
 
   /** Moves the selection by a number of positions; with nothing selected it starts at the first token. */

@@ -1,7 +1,8 @@
 /** What is open: one model, its SAEs, the prompt, and how to read them. Everything a run request is made of. */
 import type { ErrorData } from '../../contract/errors.ts'
 import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
-import type { LayerOrder, Processing, RunRequest, SplicePositions, Variant } from '../../contract/run.ts'
+import type { z } from 'zod'
+import type { LayerOrder, Processing, runRequest, SplicePositions, Variant } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 
@@ -83,7 +84,7 @@ class Workspace {
   }
 
   /** The request for the present prompt; null without a model. */
-  request(): RunRequest | null {
+  request(): z.input<typeof runRequest> | null {
     if (this.model === null) return null
     return {
       model: this.model.path,

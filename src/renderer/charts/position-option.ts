@@ -1,0 +1,90 @@
+/** The chart of log-prob (lines, above) and KL (bars, below) by position, as an ECharts option. */
+import { finiteOrNull } from '../state/numbers.ts'
+import type { EChartsCoreOption } from './echarts.ts'
+import type { PositionSeries } from './position-series.ts'
+
+export type ChartColors = { text: string; muted: string; line: string; panel: string; variant: (variable: string) => string; font: string }
+
+/** Labels of the position axis: what is typed, with spaces and line ends made visible. */
+function tokenLabel(text: string): string {
+  return text.replaceAll('\n', '⏎').replaceAll('\t', '→').replace(/^ /, '').replace(/^$/, '·')
+}
+
+/** The option; `title` adds the names of the lines for a picture that stands alone. */
+export function positionOption({ tokens, variants }: PositionSeries, colors: ChartColors, alone: boolean): EChartsCoreOption {
+  const labels = [...tokens.map(token => tokenLabel(token.text)), 'next']
+  const compared = variants.filter(variant => variant.name !== 'clean')
+  const axisText = { color: colors.muted, fontSize: 12, fontFamily: colors.font }
+  const split = { lineStyle: { color: colors.line } }
+  const category = {
+    type: 'category' as const,
+    data: labels,
+    axisLine: { lineStyle: { color: colors.line } },
+    axisTick: { show: false }
+  }
+  const top = alone ? 40 : 12
+  return {
+    animation: false,
+    backgroundColor: alone ? colors.panel : 'transparent',
+    textStyle: { fontFamily: colors.font, fontSize: 12 },
+    ...(alone ? { legend: { top: 8, textStyle: { color: colors.text }, data: variants.map(({ name }) => name) } } : {}),
+    grid: [
+      { left: 52, right: 8, top, height: '52%' },
+      { left: 52, right: 8, bottom: 28, height: '22%' }
+    ],
+    xAxis: [
+      { ...category, gridIndex: 0, axisLabel: { show: false } },
+      { ...category, gridIndex: 1, axisLabel: { ...axisText, interval: 'auto', hideOverlap: true } }
+    ],
+    yAxis: [
+      {
+        type: 'value',
+        gridIndex: 0,
+        name: 'log-p',
+        nameLocation: 'middle',
+        nameGap: 36,
+        nameTextStyle: axisText,
+        axisLabel: axisText,
+        splitLine: split,
+        splitNumber: 3,
+        max: 0
+      },
+      {
+        type: 'value',
+        gridIndex: 1,
+        name: 'KL',
+        nameLocation: 'middle',
+        nameGap: 36,
+        nameTextStyle: axisText,
+        axisLabel: axisText,
+        splitLine: split,
+        splitNumber: 2,
+        min: 0
+      }
+    ],
+    series: [
+      ...variants.map(({ name, color, dashed, logProbs }) => ({
+        type: 'line',
+        name,
+        data: logProbs.map(finiteOrNull),
+        symbol: 'circle',
+        symbolSize: 5,
+        showSymbol: tokens.length <= 80,
+        connectNulls: false,
+        silent: true,
+        lineStyle: { color: colors.variant(color), width: dashed ? 1.5 : 2, type: dashed ? 'dashed' : 'solid' },
+        itemStyle: { color: colors.variant(color) }
+      })),
+      ...compared.map(({ name, color, dashed, klDivergence }) => ({
+        type: 'bar',
+        name: `KL ${name}`,
+        xAxisIndex: 1,
+        yAxisIndex: 1,
+        data: klDivergence.map(finiteOrNull),
+        barMaxWidth: 14,
+        silent: true,
+        itemStyle: { color: colors.variant(color), opacity: dashed ? 0.5 : 0.9 }
+      }))
+    ]
+  }
+}
