@@ -57,6 +57,8 @@ export const runRequest = z.object({
   layerOrder: layerOrder.default('checkpoint'),
   topK: z.int().min(1).max(1000).default(10),
   topFeatures: z.int().min(0).max(1000).default(5),
+  /** Which positions the metrics and the mean KL run over. */
+  metricPositions: z.enum(['no-special', 'all']).default('no-special'),
   provider: provider.default('auto'),
   save: saveRequest.optional()
 })
@@ -82,7 +84,7 @@ export const variantResult = z.object({
 })
 export type VariantResult = z.infer<typeof variantResult>
 
-/** KL(clean || variant) in nats at every position (of the prediction made there), its mean without special tokens, and loss - clean loss. */
+/** KL(clean || variant) in nats at every position (of the prediction made there), its mean over the metric positions, and loss - clean loss. */
 export const variantComparison = z.object({
   variant: z.string(),
   klDivergence: z.array(maybeNumber),
@@ -105,7 +107,7 @@ export const activeFeature = z.object({
 })
 export type ActiveFeature = z.infer<typeof activeFeature>
 
-/** An SAE's reading of one variant; metrics leave special tokens out and run over `positions` positions. `features[i]` fired at token i, strongest first. */
+/** An SAE's reading of one variant; metrics run over `positions` positions, by default all but special tokens. `features[i]` fired at token i, strongest first. */
 export const saeReading = z.object({
   /** Mean number of active features. */
   l0: maybeNumber,

@@ -25,7 +25,7 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
       modelFromPretrainedKwargs: releases[index]?.modelFromPretrainedKwargs ?? null
     }))
   )
-  const { model, variants, prompt, layerOrder, topK, topFeatures, provider, save } = request
+  const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, save } = request
   const job: InferenceJob = {
     model,
     variants,
@@ -33,6 +33,7 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
     layerOrder,
     topK,
     topFeatures,
+    metricPositions,
     provider,
     save,
     processing: [...flags],

@@ -18,19 +18,20 @@ interface Range {
 export class PredictionTable {
   readonly #ranges: Range[] = []
   readonly #variants: number
-  readonly #tokens: readonly Token[]
+  /** Whether each position counts in means; as long as the prompt. */
+  readonly #measured: readonly boolean[]
   readonly #topK: number
   /** Whole logits [position, vocabulary] per variant, where they were asked for. */
   readonly logits: readonly Float32Array[]
   readonly #vocabulary: number
   #targets = new RowTensor(new Float32Array(0), [1])
 
-  constructor(tokens: readonly Token[], variants: number, topK: number, vocabulary: number, keepLogits: boolean) {
-    this.#tokens = tokens
+  constructor(measured: readonly boolean[], variants: number, topK: number, vocabulary: number, keepLogits: boolean) {
+    this.#measured = measured
     this.#variants = variants
     this.#topK = topK
     this.#vocabulary = vocabulary
-    this.logits = keepLogits ? Array.from({ length: variants }, () => new Float32Array(tokens.length * vocabulary)) : []
+    this.logits = keepLogits ? Array.from({ length: variants }, () => new Float32Array(measured.length * vocabulary)) : []
   }
 
   /** The actual next tokens' logits, [row, position]. */
@@ -87,7 +88,7 @@ export class PredictionTable {
 
   #predictions(variant: number): Prediction[] {
     const targets = this.#targets.row(variant)
-    return this.#tokens.map((_, position) => {
+    return this.#measured.map((_, position) => {
       const range = this.#rangeOf(position)
       return predictionAt(range.variants[variant] ?? [], position - range.start, targets[position] ?? Number.NaN, this.#topK)
     })
@@ -127,11 +128,11 @@ export class PredictionTable {
     name: string,
     losses: { variant: number | null; baseline: number | null }
   ): VariantComparison {
-    const divergences = this.#tokens.map((_, position) => {
+    const divergences = this.#measured.map((_, position) => {
       const range = this.#rangeOf(position)
       return divergenceAt(range.variants[baseline] ?? [], range.variants[variant] ?? [], position - range.start)
     })
-    const counted = divergences.filter((_, position) => this.#tokens[position]?.special === false)
+    const counted = divergences.filter((_, position) => this.#measured[position])
     const increase = losses.variant === null || losses.baseline === null ? null : losses.variant - losses.baseline
     return {
       variant: name,
@@ -144,7 +145,7 @@ export class PredictionTable {
 
   /** Positions at which some variant's logits are not numbers. */
   positionsWithoutNumbers(): number[] {
-    return this.#tokens.flatMap((_, position) => {
+    return this.#measured.flatMap((_, position) => {
       const range = this.#rangeOf(position)
       const broken = range.variants.some(pieces => pieces.some(piece => (piece.notANumber[position - range.start] ?? 0) > 0))
       return broken ? [position] : []

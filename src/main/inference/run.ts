@@ -157,6 +157,8 @@ async function compileOrFallBack(
 class StageOutputs {
   readonly #prepared: Prepared
   readonly #job: InferenceJob
+  /** Whether each position counts in metrics. */
+  readonly #measured: readonly boolean[]
   readonly #table: PredictionTable
   readonly #readings = new Map<string, SaeReadings>()
   readonly activations: KeptActivation[] = []
@@ -165,7 +167,9 @@ class StageOutputs {
     this.#prepared = prepared
     this.#job = job
     const { tokens, model } = prepared
-    this.#table = new PredictionTable(tokens, job.variants.length, job.topK, model.transformer.shape.vocabulary, job.save !== undefined)
+    this.#measured = tokens.map(token => job.metricPositions === 'all' || !token.special)
+    const { vocabulary } = model.transformer.shape
+    this.#table = new PredictionTable(this.#measured, job.variants.length, job.topK, vocabulary, job.save !== undefined)
   }
 
   get logits(): readonly Float32Array[] {
@@ -185,7 +189,7 @@ class StageOutputs {
         'measured',
         new Tensor(
           'float32',
-          Float32Array.from(tokens, token => (token.special ? 0 : 1)),
+          Float32Array.from(this.#measured, Number),
           [1, tokens.length, 1]
         )
       ]
@@ -224,7 +228,7 @@ class StageOutputs {
       }
       for (const [name, measures] of stage.measures) {
         const dIn = this.#prepared.saes.find(sae => sae.name === name)?.sae.dIn ?? 0
-        this.#readings.set(name, new SaeReadings(measures, outputs, this.#prepared.tokens, dIn))
+        this.#readings.set(name, new SaeReadings(measures, outputs, this.#measured, dIn))
       }
       for (const piece of stage.pieces) this.#table.add(piece, outputs, 0, this.#prepared.tokens.length)
     }

@@ -1,7 +1,6 @@
 /** An SAE's reading of one variant, from what its graph measured: L0, MSE, explained variance, cosine, strongest features. */
 import type { Tensor } from 'onnxruntime-node'
 import { toMaybeNumber } from '../../contract/numbers.ts'
-import type { Token } from '../../contract/run.ts'
 import type { SaeMeasures } from '../sae/splice.ts'
 import { RowTensor } from './activation.ts'
 import type { InferenceResult } from './messages.ts'
@@ -9,14 +8,14 @@ import type { InferenceResult } from './messages.ts'
 type MeasureName = 'active' | 'squaredError' | 'squaredDeviation' | 'dot' | 'inputSquare' | 'reconsSquare'
 type Reading = InferenceResult['saes'][number]['byVariant'][string]
 
-/** Reads an SAE's measures. Metrics leave special tokens out; they are null where no position, or no variance, is left. */
+/** Reads an SAE's measures. Metrics run over the measured positions; they are null where no position, or no variance, is left. */
 export class SaeReadings {
   readonly #rows: Readonly<Record<MeasureName, RowTensor>>
   readonly #strongest: { readonly activations: RowTensor; readonly indices: RowTensor } | null
-  readonly #tokens: readonly Token[]
+  readonly #measured: readonly boolean[]
   readonly #dIn: number
 
-  constructor(measures: SaeMeasures, outputs: Readonly<Record<string, Tensor>>, tokens: readonly Token[], dIn: number) {
+  constructor(measures: SaeMeasures, outputs: Readonly<Record<string, Tensor>>, measured: readonly boolean[], dIn: number) {
     const take = (name: string) => {
       const tensor = outputs[name]
       if (tensor === undefined) throw new Error(`the session gave no ${name}`)
@@ -32,12 +31,12 @@ export class SaeReadings {
     }
     const top = measures.strongest
     this.#strongest = top === null ? null : { activations: take(top.activations), indices: take(top.indices) }
-    this.#tokens = tokens
+    this.#measured = measured
     this.#dIn = dIn
   }
 
   of(variant: number): Reading {
-    const counted = this.#tokens.flatMap((token, position) => (token.special ? [] : [position]))
+    const counted = this.#measured.flatMap((counts, position) => (counts ? [position] : []))
     const total = (name: MeasureName) => {
       const row = this.#rows[name].row(variant)
       return counted.reduce((sum, position) => sum + (row[position] ?? 0), 0)
@@ -64,11 +63,11 @@ export class SaeReadings {
 
   #features(variant: number): Reading['features'] {
     const strongest = this.#strongest
-    if (strongest === null) return this.#tokens.map(() => [])
+    if (strongest === null) return this.#measured.map(() => [])
     const activations = strongest.activations.row(variant)
     const indices = strongest.indices.row(variant)
     const k = strongest.activations.shape[1] ?? 0
-    return this.#tokens.map((_, position) =>
+    return this.#measured.map((_, position) =>
       Array.from({ length: k }, (_, place) => ({
         index: indices[position * k + place] ?? 0,
         activation: activations[position * k + place] ?? 0
