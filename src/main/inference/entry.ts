@@ -7,9 +7,10 @@ import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { CompiledPlans } from './compiled.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
+import { defaultBudget } from './plan.ts'
 import { type InferenceState, runJob } from './run.ts'
 
-const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans() }
+const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
 const cancelled = new Set<number>()
 
 function send(message: FromInference): void {

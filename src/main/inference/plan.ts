@@ -10,8 +10,14 @@ import type { HookPoint } from '../transformer/model.ts'
 import { type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
 import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions } from './stage-graph.ts'
 
-/** Parameters that one stage may hold: at 50 positions and two rows about 100 ms of arithmetic on two cores. */
-const parametersPerStage = 64e6
+/** How a run is cut: parameters that one stage may hold, and rows times positions that a piece of the vocabulary takes at a time. */
+export interface StageBudget {
+  readonly parameters: number
+  readonly rows: number
+}
+
+/** At 50 positions and two rows a stage is about 100 ms of arithmetic on two cores; a piece's logits stay below 64 MB. */
+export const defaultBudget: StageBudget = { parameters: 64e6, rows: 1024 }
 
 export interface PlanRequest {
   readonly transformer: Transformer
@@ -22,6 +28,7 @@ export interface PlanRequest {
   /** Whether some variant splices, so that rows differ and divergence has a baseline. */
   readonly baseline: boolean
   readonly logits: boolean
+  readonly budget: StageBudget
 }
 
 /** One graph. `carries` names what the stage hands over, by the graph input name of the next. */
@@ -68,9 +75,8 @@ export function checkHooks(saes: readonly PlannedSae[], hookPoints: readonly Hoo
 }
 
 /** The ranges of token ids that one piece of the unembedding covers. */
-function vocabularyPieces(transformer: Transformer): [number, number][] {
-  const { vocabulary, dModel } = transformer.shape
-  const rows = Math.max(1024, Math.floor(parametersPerStage / 2 / dModel))
+function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
+  const rows = Math.max(16, Math.floor(parameters / 2 / dModel))
   const count = Math.ceil(vocabulary / rows)
   const size = Math.ceil(vocabulary / count)
   return Array.from({ length: count }, (_, piece) => [piece * size, Math.min(vocabulary, (piece + 1) * size)])
@@ -126,8 +132,8 @@ class StageBuilder {
 export function makePlan(request: PlanRequest): Plan {
   const { transformer } = request
   const { layers, dModel } = transformer.shape
-  const blocksPerStage = Math.max(1, Math.floor(parametersPerStage / parametersPerBlock(transformer)))
-  const pieces = vocabularyPieces(transformer)
+  const blocksPerStage = Math.max(1, Math.floor(request.budget.parameters / parametersPerBlock(transformer)))
+  const pieces = vocabularyPieces(transformer, request.budget)
   const isSmall = layers <= blocksPerStage && pieces.length === 1
   const stages: Stage[] = []
 

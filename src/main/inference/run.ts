@@ -7,7 +7,7 @@ import { RowTensor } from './activation.ts'
 import type { Compiled, CompiledPlans } from './compiled.ts'
 import type { InferenceJob, InferenceResult } from './messages.ts'
 import type { OpenModel, OpenModels } from './models.ts'
-import { checkHooks, type PlanRequest } from './plan.ts'
+import { checkHooks, type PlanRequest, type StageBudget } from './plan.ts'
 import { predictionInputs } from './prediction-graph.ts'
 import { PredictionTable } from './prediction-table.ts'
 import { SaeReadings } from './sae-readings.ts'
@@ -22,10 +22,8 @@ export type Pause = (stage: string, fraction: number) => Promise<void>
 export interface InferenceState {
   readonly models: OpenModels
   readonly plans: CompiledPlans
+  readonly budget: StageBudget
 }
-
-/** Rows times positions that a piece of the vocabulary takes at a time, so that its logits stay bounded. */
-const rowsAtOnce = 1024
 
 /** The prompt's tokens. Throws `run/empty-prompt`, `run/token-id`, `run/too-long`. */
 function tokensOf(job: InferenceJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean } {
@@ -107,7 +105,8 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     topK: Math.min(job.topK, model.transformer.shape.vocabulary),
     topFeatures: job.topFeatures,
     baseline: splices && baseline !== null,
-    logits: job.save !== undefined
+    logits: job.save !== undefined,
+    budget: state.budget
   })
   const mappedBytes = model.checkpoint.sizeBytes
   const compile = (chosen: ProviderChoice) =>
@@ -117,7 +116,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
   const { compiled, chosen, warning } = await compileOrFallBack(compile, choice)
   const ready = performance.now()
 
-  const outputs = new StageOutputs(prepared, job)
+  const outputs = new StageOutputs(prepared, job, state.budget)
   await outputs.run(compiled, pause)
   const result = outputs.result(baseline)
   const finished = performance.now()
@@ -157,13 +156,15 @@ async function compileOrFallBack(
 class StageOutputs {
   readonly #prepared: Prepared
   readonly #job: InferenceJob
+  readonly #budget: StageBudget
   /** Whether each position counts in metrics. */
   readonly #measured: readonly boolean[]
   readonly #table: PredictionTable
   readonly #readings = new Map<string, SaeReadings>()
   readonly activations: KeptActivation[] = []
 
-  constructor(prepared: Prepared, job: InferenceJob) {
+  constructor(prepared: Prepared, job: InferenceJob, budget: StageBudget) {
+    this.#budget = budget
     this.#prepared = prepared
     this.#job = job
     const { tokens, model } = prepared
@@ -185,14 +186,7 @@ class StageOutputs {
       ['ids', new Tensor('int64', BigInt64Array.from(ids), [ids.length])],
       [predictionInputs.targets, new Tensor('int64', BigInt64Array.from([...ids.slice(1), 0n]), [ids.length])],
       [predictionInputs.baseline, new Tensor('int64', BigInt64Array.of(BigInt(baselineOf(variants) ?? 0)), [1])],
-      [
-        'measured',
-        new Tensor(
-          'float32',
-          Float32Array.from(this.#measured, Number),
-          [1, tokens.length, 1]
-        )
-      ]
+      ['measured', new Tensor('float32', Float32Array.from(this.#measured, Number), [1, tokens.length, 1])]
     ])
     for (const [name, { data, shape }] of model.transformer.positionInputs(tokens.length)) {
       feeds.set(name, new Tensor('float32', data, shape))
@@ -244,7 +238,7 @@ class StageOutputs {
     const { Tensor } = await onnxRuntime()
     const length = this.#prepared.tokens.length
     const rows = feeds.get('final')?.dims[0] ?? 1
-    const step = Math.max(1, Math.floor(rowsAtOnce / rows))
+    const step = Math.max(1, Math.floor(this.#budget.rows / rows))
     for (let start = 0; start < length; start += step) {
       const end = Math.min(length, start + step)
       const sliced = new Map(feeds)

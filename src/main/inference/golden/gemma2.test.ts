@@ -197,3 +197,38 @@ describe('splices that leave positions alone', () => {
     })
   }
 })
+
+describe('a run cut into many stages gives the same numbers', () => {
+  test('one block a stage, seven pieces of the vocabulary, three positions at a time', async () => {
+    const { ids, variants } = await promptOf('gemma2-tiny', 'p0')
+    const saes = saesOf('gemma2-tiny.multi_att0_res1_mlp2')
+    const splices = (errorTerm: boolean) => saes.map(({ name }) => ({ sae: name, errorTerm, positions: 'all' as const }))
+    const job = {
+      model: golden('models', 'gemma2-tiny'),
+      prompt: { ids },
+      saes,
+      variants: [clean, { name: 'spliced', splices: splices(false) }, { name: 'with-error', splices: splices(true) }],
+      ...readingOf('no_processing')
+    }
+    const { result, saved } = await runAndSave(job, { parameters: 1000, rows: 9 })
+    const expected = await tensorsOf(golden('runs', 'gemma2-tiny', 'p0', variants.no_processing?.file ?? ''))
+    const ours = variantOf(saved, 'clean')
+    for (const [name, values] of expected) if (!name.startsWith('output.')) expectHook(name, ours.get(name), values)
+    expectOutputs(result, 'clean', ours.get('logits'), expected, ids)
+
+    const spliced = await tensorsOf(golden('sae_runs/gemma2-tiny.multi_att0_res1_mlp2/no_processing/p0.safetensors'))
+    expectOutputs(result, 'spliced', variantOf(saved, 'spliced').get('logits'), spliced, ids)
+
+    const whole = await runAndSave(job)
+    for (const [variant, reading] of Object.entries(whole.result.saes[0]?.byVariant ?? {})) {
+      const cut = result.saes[0]?.byVariant[variant]
+      expect(cut?.features.map(features => features.map(({ index }) => index))).toEqual(
+        reading.features.map(features => features.map(({ index }) => index))
+      )
+    }
+    const divergences = (from: typeof result) => from.comparison.flatMap(({ klDivergence }) => klDivergence.map(fromMaybeNumber))
+    for (const [place, value] of divergences(whole.result).entries()) {
+      expect(Math.abs((divergences(result)[place] ?? Number.NaN) - (value ?? 0))).toBeLessThanOrEqual(1e-5)
+    }
+  })
+})

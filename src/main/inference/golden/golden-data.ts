@@ -11,6 +11,7 @@ import { readTensor } from '../../checkpoint/values.ts'
 import { CompiledPlans } from '../compiled.ts'
 import type { InferenceJob, InferenceResult } from '../messages.ts'
 import { OpenModels } from '../models.ts'
+import { defaultBudget, type StageBudget } from '../plan.ts'
 import { runJob } from '../run.ts'
 
 const goldenFolder = fileURLToPath(new URL('../../../../fixtures/golden', import.meta.url))
@@ -86,7 +87,8 @@ export function readingOf(variant: string): Pick<InferenceJob, 'processing' | 'l
 
 /** Runs a job in this process and gives its result with what it saved. */
 export async function runAndSave(
-  job: Pick<InferenceJob, 'model' | 'prompt' | 'variants' | 'processing' | 'layerOrder'> & Partial<InferenceJob>
+  job: Pick<InferenceJob, 'model' | 'prompt' | 'variants' | 'processing' | 'layerOrder'> & Partial<InferenceJob>,
+  budget: StageBudget = defaultBudget
 ) {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-golden-'))
   try {
@@ -101,7 +103,11 @@ export async function runAndSave(
       save: { file, hooks: 'all' },
       ...job
     }
-    const result: InferenceResult = await runJob(whole, { models: new OpenModels(), plans: new CompiledPlans() }, async () => undefined)
+    const result: InferenceResult = await runJob(
+      whole,
+      { models: new OpenModels(), plans: new CompiledPlans(), budget },
+      async () => undefined
+    )
     return { result, saved: await tensorsOf(file) }
   } finally {
     await fs.rm(folder, { recursive: true, force: true })
