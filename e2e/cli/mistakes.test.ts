@@ -1,9 +1,9 @@
 /** What a person can get wrong: exit code 2, one line on stderr that names it and says what to do, nothing on stdout. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { runResult } from '../../src/contract/run.ts'
+import { makeBrokenModels } from '../broken-models.ts'
 import { demo, splice, temporaryFolder } from '../command-line.ts'
 import { golden } from '../golden.ts'
 
@@ -12,19 +12,6 @@ const broken = temporaryFolder()
 const sharded = join(golden, 'models/gemma2-tiny')
 
 beforeAll(() => {
-  cpSync(sharded, join(broken, 'missing-shard'), { recursive: true })
-  const shard = readdirSync(sharded).find(name => name.endsWith('.safetensors') && name.includes('00002'))
-  rmSync(join(broken, 'missing-shard', shard ?? 'no second shard'))
-
-  cpSync(demo.model, join(broken, 'truncated'), { recursive: true })
-  truncateSync(join(broken, 'truncated/model.safetensors'), 1_000_000)
-
-  cpSync(demo.model, join(broken, 'unknown-family'), { recursive: true })
-  const config = z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(join(demo.model, 'config.json'), 'utf8')))
-  const unknown = { ...config, model_type: 'zebra', architectures: ['ZebraForCausalLM'] }
-  writeFileSync(join(broken, 'unknown-family/config.json'), JSON.stringify(unknown))
-
-  mkdirSync(join(broken, 'empty'))
   cpSync(demo.model, join(broken, 'no-tokenizer'), { recursive: true })
   rmSync(join(broken, 'no-tokenizer/tokenizer.json'))
   mkdirSync(join(broken, 'not-npz'))
@@ -45,17 +32,8 @@ const prompt = ['--prompt', 'Once upon a time'] as const
 describe('files', () => {
   const model = (name: string) => ['run', '--model', join(broken, name), ...prompt]
 
-  test('a model folder with a missing shard', async () => {
-    expect(await mistakeOf(model('missing-shard'))).toMatch(/00002.*\.safetensors/)
-  })
-  test('a config of an unknown family', async () => {
-    expect(await mistakeOf(model('unknown-family'))).toMatch(/zebra/i)
-  })
-  test('a truncated safetensors', async () => {
-    expect(await mistakeOf(model('truncated'))).toContain('model.safetensors')
-  })
-  test('a folder without a model', async () => {
-    expect(await mistakeOf(model('empty'))).toContain('config.json')
+  test.each(Object.entries(makeBrokenModels(broken)))('a model folder: %s', async (name, named) => {
+    expect(await mistakeOf(model(name))).toMatch(named)
   })
   test('a folder that is not there', async () => {
     expect(await mistakeOf(model('gone'))).toContain(join(broken, 'gone'))
