@@ -1,7 +1,7 @@
 /** The numbers of the chart by position: what token i got and the KL of its prediction, which was made at i - 1. */
 import type { MaybeNumber } from '../../contract/numbers.ts'
 import type { RunResult, Token } from '../../contract/run.ts'
-import { toTsv } from '../components/export.ts'
+import { toTsv } from '../components/tsv.ts'
 import { fullValue } from '../state/numbers.ts'
 import type { ShownVariant } from '../state/workspace.svelte.ts'
 import { klInto } from '../views/compare/prediction.ts'

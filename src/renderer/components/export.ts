@@ -1,6 +1,8 @@
 /** Copying and downloading what is shown. */
 import { notices } from '../state/notices.svelte.ts'
 
+export { toTsv } from './tsv.ts'
+
 /** Puts text on the clipboard and says so; `what` names it, e.g. `The table`. */
 export async function copyText(text: string, what: string): Promise<void> {
   try {
@@ -9,12 +11,6 @@ export async function copyText(text: string, what: string): Promise<void> {
   } catch {
     notices.show({ level: 'error', key: 'copied', message: `${what} was not copied: the browser forbids the clipboard on this page.` })
   }
-}
-
-/** Rows as tab-separated values; tabs and line ends inside cells are written as escapes. */
-export function toTsv(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cell = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
-  return [header, ...rows].map(row => row.map(cell).join('\t')).join('\n')
 }
 
 /** Offers bytes or text as a file. */

@@ -1,4 +1,5 @@
 /** Opening whatever a person picks, types, pastes or drops: a model, an SAE or explanations, judged by content. */
+import type { ErrorData } from '../../contract/errors.ts'
 import type { PathKind } from '../../contract/library.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
@@ -21,56 +22,49 @@ class Opening {
       return
     }
     const path = await window.splice.chooseFolder()
-    if (path !== null) await this.openPath(path)
+    if (path !== null) await this.openPath(path, purpose.want)
   }
 
-  /** Opens a path as what it holds. False when nothing was opened; the reason stands in a notice or by its picker. */
-  async openPath(path: string): Promise<boolean> {
+  /**
+   * Opens a path as what it holds and runs the prompt with it. What holds nothing known is taken for what was wanted, so that
+   * the error names the file that is missing. Returns why it did not open, or null; `opening` says so while it lasts.
+   */
+  async tryOpen(path: string, want: FolderPurpose['want'], hook?: string): Promise<ErrorData | null> {
     let kind: PathKind
     try {
       kind = (await client.library.identify({ path })).kind
     } catch (thrown) {
-      notices.show({ level: 'error', key: 'open', message: `${path} was not opened.`, error: errorOf(thrown) })
-      return false
+      return errorOf(thrown)
     }
-    if (kind === 'sae') return this.openSae(path)
-    if (kind === 'explanations') return this.importFile(path)
-    if (kind === 'folder' && window.splice === undefined) {
+    if (kind === 'explanations') {
+      await this.importFile(path)
+      return null
+    }
+    if (kind === 'sae' || (kind !== 'model' && want === 'sae')) {
+      const opened = await workspace.addSae(path, hook)
+      if (opened) void run.start()
+      return opened ? null : workspace.saeError
+    }
+    if (kind === 'folder' && want === 'any' && window.splice === undefined) {
       this.dialog = { want: 'any', start: path, note: 'This folder holds no model or SAE itself. Choose one inside it.' }
-      return false
+      return null
     }
-    return this.openModel(path)
-  }
-
-  /** Opens a model and runs the prompt on it; the error stands in a notice when it does not open. */
-  async openModel(path: string): Promise<boolean> {
     const opened = await workspace.openModel(path)
     if (opened) {
       run.clear()
       void run.start()
-    } else if (workspace.modelError !== null) {
-      notices.show({
-        level: 'error',
-        key: 'open',
-        message: 'The model was not opened; the one before is still there.',
-        error: workspace.modelError
-      })
     }
-    return opened
+    return opened ? null : workspace.modelError
   }
 
-  /** Opens an SAE and runs with it; the error stands in a notice when it does not open. */
-  async openSae(path: string, hook?: string): Promise<boolean> {
-    const opened = await workspace.addSae(path, hook)
-    if (opened) void run.start()
-    else if (workspace.saeError !== null) {
-      notices.show({ level: 'error', key: 'open', message: 'The SAE was not opened.', error: workspace.saeError })
-    }
-    return opened
+  /** As `tryOpen`, for where no picker is open to show the error: it stands in a notice. */
+  async openPath(path: string, want: FolderPurpose['want']): Promise<void> {
+    const error = await this.tryOpen(path, want)
+    if (error !== null) notices.show({ level: 'error', key: 'open', message: `${path} was not opened.`, error })
   }
 
   /** Imports a file of explanations into the mirror, with its progress as a notice. */
-  async importFile(path: string): Promise<boolean> {
+  async importFile(path: string): Promise<void> {
     try {
       for await (const event of await client.explanations.importFiles({ paths: [path] })) {
         if (event.type === 'progress') {
@@ -82,10 +76,8 @@ class Opening {
           notices.show({ level: rejected > 0 ? 'warning' : 'info', key: 'import', message })
         }
       }
-      return true
     } catch (thrown) {
       notices.show({ level: 'error', key: 'import', message: 'The explanations were not imported.', error: errorOf(thrown) })
-      return false
     }
   }
 

@@ -1,10 +1,12 @@
 /** What is open: one model, its SAEs, the prompt, and how to read them. Everything a run request is made of. */
+
+import type { z } from 'zod'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
-import type { z } from 'zod'
 import type { LayerOrder, Processing, runRequest, SplicePositions, Variant } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
+import { runNameOf } from './run-name.ts'
 
 /**
  * An open SAE. `name` is its name in a run; `hook` overrides its own hook point; `chosenSource` is the source that the person chose
@@ -31,22 +33,6 @@ export function hookOf(sae: OpenSae): string | null {
 /** The Neuronpedia source in force for an SAE, or null when none is known or chosen. */
 export function sourceOf(sae: OpenSae): string | null {
   return sae.chosenSource === undefined ? sae.summary.source : sae.chosenSource
-}
-
-/** A short run name from a picker name, e.g. `layer_2/width_1k/average_l0_15` -> `l0_15`, lengthened from the left where it is taken. */
-export function runNameOf(pickerName: string, taken: readonly string[]): string {
-  const segments = pickerName
-    .split('/')
-    .filter(segment => segment !== '')
-    .map(clean => clean.replace(/^average_/, '').replace(/[^A-Za-z0-9_-]+/g, '_'))
-  for (let count = 1; count <= segments.length; count += 1) {
-    const name = segments.slice(-count).join('-')
-    if (name !== '' && !taken.includes(name)) return name
-  }
-  const base = segments.at(-1) ?? 'sae'
-  let number = 2
-  while (taken.includes(`${base}-${number}`)) number += 1
-  return `${base}-${number}`
 }
 
 class Workspace {
@@ -114,7 +100,12 @@ class Workspace {
       this.model = await client.library.openModel({ path: saved.model })
       this.modelError = null
       this.saes = []
-      for (const sae of saved.saes) await this.#add(sae.path, sae.hook, sae.source)
+      for (const sae of saved.saes) {
+        const added = await this.#add(sae.path, sae.hook, sae.source)
+        if (!added && this.saeError !== null) {
+          notices.show({ level: 'error', message: `An SAE that was open last is not open now: ${sae.path}.`, error: this.saeError })
+        }
+      }
       return true
     } catch (thrown) {
       this.modelError = errorOf(thrown)
