@@ -11,6 +11,8 @@ export interface Weight {
   readonly file: string
   readonly offset: number
   readonly byteLength: number
+  /** True where the first axis runs fastest. */
+  readonly columnMajor?: boolean
 }
 
 const elementTypeOf = new Map<string, ElementType>([
@@ -30,12 +32,27 @@ export function mapWeight(graph: GraphBuilder, weight: Weight): Value {
       hint: 'Splice reads weights in F32, F16, BF16 and F64.'
     })
   }
-  return graph.external({ type, shape: weight.shape, file: weight.file, offset: weight.offset, byteLength: weight.byteLength })
+  const { file, offset, byteLength } = weight
+  if (weight.columnMajor !== true) return graph.external({ type, shape: weight.shape, file, offset, byteLength })
+  const reversed = graph.external({ type, shape: [...weight.shape].reverse(), file, offset, byteLength })
+  return graph.transpose(
+    reversed,
+    weight.shape.map((_, axis) => weight.shape.length - 1 - axis)
+  )
 }
 
 /** A weight as a float32 graph value; 16-bit weights are upcast exactly. */
 export function mapAsFloat32(graph: GraphBuilder, weight: Weight): Value {
   return graph.cast(mapWeight(graph, weight), 'float32')
+}
+
+/** `x @ weight`, x [row, position, in], weight [in, out]; a column-major weight is read as it lies, without a transposed copy. */
+export function multiplyByWeight(graph: GraphBuilder, x: Value, weight: Weight): Value {
+  if (weight.columnMajor !== true) return graph.matmul(x, mapAsFloat32(graph, weight))
+  const [width = 0, out = 0] = weight.shape
+  const transposed = mapAsFloat32(graph, { ...weight, shape: [out, width], columnMajor: false })
+  const flat = graph.linear(graph.reshape(x, [-1, width]), transposed)
+  return graph.reshape(flat, graph.concatenate([graph.shapeOf(x, 0, 2), graph.integers([out])], 0))
 }
 
 /** Rows `[start, end)` of a matrix, as a weight of its own. */

@@ -1,6 +1,6 @@
 /** SAEs as pieces of a graph: encode, decode, what is measured of them, and how their output stands in for the activation. */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
-import { mapAsFloat32 } from '../onnx/weights.ts'
+import { mapAsFloat32, multiplyByWeight } from '../onnx/weights.ts'
 import type { Sae } from './sae.ts'
 
 /** x [row, position, dIn]; acts [row, position, dSae]; recons [row, position, dIn], before any reshape to heads. */
@@ -19,10 +19,10 @@ export function encodeAndDecode(graph: GraphBuilder, sae: Sae, x: Value): SaeVal
   const decoderBias = mapAsFloat32(graph, sae.decoderBias)
   const centred = sae.applyDecoderBiasToInput ? graph.subtract(x, decoderBias) : x
   const scaled = sae.inputScale === 1 ? centred : graph.multiply(centred, graph.scalar(sae.inputScale))
-  const actsPre = graph.add(graph.matmul(scaled, mapAsFloat32(graph, sae.encoder)), mapAsFloat32(graph, sae.encoderBias))
+  const actsPre = graph.add(multiplyByWeight(graph, scaled, sae.encoder), mapAsFloat32(graph, sae.encoderBias))
   const fires = graph.greater(actsPre, mapAsFloat32(graph, sae.threshold))
   const actsPost = graph.where(fires, graph.relu(actsPre), graph.scalar(0))
-  const decoded = graph.matmul(actsPost, mapAsFloat32(graph, sae.decoder))
+  const decoded = multiplyByWeight(graph, actsPost, sae.decoder)
   const unscaled = sae.outputScale === 1 ? decoded : graph.multiply(decoded, graph.scalar(sae.outputScale))
   return { input: x, actsPre, actsPost, recons: graph.add(unscaled, decoderBias) }
 }

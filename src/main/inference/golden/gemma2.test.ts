@@ -69,7 +69,8 @@ describe('gemma2 models equal TransformerLens at every hook point', () => {
             ...readingOf(variant)
           })
           const ours = variantOf(saved, 'clean')
-          if (recorded?.cache_order !== undefined) {
+          // Some readings record outputs alone.
+          if (recorded?.cache_order !== undefined && recorded.cache_order.length > 0) {
             expect([...ours.keys()].filter(name => name !== 'logits')).toEqual(recorded.cache_order)
           }
           for (const [name, values] of expected) if (!name.startsWith('output.')) expectHook(name, ours.get(name), values)
