@@ -105,7 +105,8 @@ class Connection {
         else notices.show({ level: event.notice.level, message: event.notice.message, error: event.notice.error, key: 'engine' })
       }
     } catch (thrown) {
-      if (this.#link === link)
+      // A broken connection says so itself.
+      if (this.#link === link && errorOf(thrown).kind !== 'connection/lost')
         notices.show({ level: 'error', key: 'watch', message: 'The engine status cannot be followed.', error: errorOf(thrown) })
     }
   }
