@@ -28,6 +28,7 @@ class Connection {
   opened = $state(0)
 
   #link: Link | null = null
+  #port: MessagePort | null = null
   #waiting: (() => void)[] = []
   #failures = 0
 
@@ -40,16 +41,31 @@ class Connection {
     else this.#openSocket()
   }
 
+  /**
+   * The preload posts `splice-port` with a port whenever the engine starts, and `splice-port-closed` when it is gone:
+   * Chromium does not tell a page that the other end of a port went away.
+   */
   #awaitPorts(): void {
     window.addEventListener('message', event => {
+      if (event.source !== window) return
       const [port] = event.ports
-      if (event.source !== window || event.data?.type !== 'splice-port' || port === undefined) return
+      if (event.data?.type === 'splice-port-closed') this.#closePort()
+      if (event.data?.type !== 'splice-port' || port === undefined) return
+      this.#closePort()
       const link = new PortLink({ port })
       port.addEventListener('close', () => this.#lose(link))
       port.start()
+      this.#port = port
       this.#open(link)
     })
     window.postMessage({ type: 'splice-port-wanted' }, '*')
+  }
+
+  /** Ends the present port: the link hears `close` too, so requests that wait on it fail now rather than never. */
+  #closePort(): void {
+    this.#port?.dispatchEvent(new Event('close'))
+    this.#port?.close()
+    this.#port = null
   }
 
   #openSocket(): void {
