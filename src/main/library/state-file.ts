@@ -1,0 +1,47 @@
+/** Small JSON files of the home folder: parsed by a schema, written whole or not at all, set aside when they are broken. */
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import type { z } from 'zod'
+
+export class StateFile<Schema extends z.ZodType> {
+  readonly #file: string
+  readonly #schema: Schema
+  readonly #initial: () => z.infer<Schema>
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(file: string, schema: Schema, initial: () => z.infer<Schema>) {
+    this.#file = file
+    this.#schema = schema
+    this.#initial = initial
+  }
+
+  /** The value on disk, or the initial one. A file that does not parse is kept beside it as `.corrupt`. */
+  async read(): Promise<z.infer<Schema>> {
+    let text: string
+    try {
+      text = await fs.readFile(this.#file, 'utf8')
+    } catch (thrown) {
+      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return this.#initial()
+      throw thrown
+    }
+    try {
+      return this.#schema.parse(JSON.parse(text))
+    } catch {
+      await fs.rename(this.#file, `${this.#file}.corrupt`)
+      return this.#initial()
+    }
+  }
+
+  /** Writes after whatever is being written. */
+  write(value: z.infer<Schema>): Promise<void> {
+    this.#writing = this.#writing
+      .catch(() => undefined)
+      .then(async () => {
+        await fs.mkdir(path.dirname(this.#file), { recursive: true })
+        const part = `${this.#file}.${process.pid}.part`
+        await fs.writeFile(part, JSON.stringify(value, null, 1))
+        await fs.rename(part, this.#file)
+      })
+    return this.#writing
+  }
+}
