@@ -32,7 +32,11 @@ const releases = [demo, ...facts.releases].map(({ release, repo, model, format, 
   format,
   ...(configOverrides?.model_from_pretrained_kwargs === undefined ? {} : { kwargs: configOverrides.model_from_pretrained_kwargs }),
   // path in the repository, Neuronpedia source, mean L0, id where it is not the path
-  saes: saes.map(({ id, path, neuronpedia, l0 }) => [path ?? id, neuronpedia ?? null, l0 ?? null, ...(path === undefined || path === id ? [] : [id])])
+  // a path that is a number is a layer inside a cross-layer file, no path of its own
+  saes: saes.map(({ id, path, neuronpedia, l0 }) => {
+    const within = typeof path === 'string' ? path : id
+    return [within, neuronpedia ?? null, l0 ?? null, ...(within === id ? [] : [id])]
+  })
 }))
 const lines = releases.map(release => JSON.stringify(release)).join(',\n')
 writeFileSync(new URL('../../resources/sae-releases.json', import.meta.url), `{"asOf":"${facts.asOf}","releases":[\n${lines}\n]}\n`)
