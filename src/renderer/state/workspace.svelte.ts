@@ -40,7 +40,8 @@ class Workspace {
   saes = $state.raw<OpenSae[]>([])
   promptText = $state('')
   prependBos = $state(true)
-  positions = $state<SplicePositions>('no-special')
+  /** The positions that the person chose for splices; null for the default. */
+  chosenPositions = $state<SplicePositions | null>(null)
   processing = $state.raw<Processing>('auto')
   layerOrder = $state<LayerOrder>('checkpoint')
   /** What is being opened, in words; null when nothing is. */
@@ -48,7 +49,11 @@ class Workspace {
   /** Why the last model or SAE did not open, shown by its picker. */
   modelError = $state.raw<ErrorData | null>(null)
   saeError = $state.raw<ErrorData | null>(null)
+  /** Whether the open model is the demo's. */
   isDemo = $state(false)
+
+  /** Positions that splices cover: all, as in TransformerLens and SAELens; the demo leaves special tokens alone, as its report does. */
+  positions = $derived<SplicePositions>(this.chosenPositions ?? (this.isDemo ? 'no-special' : 'all'))
 
   /** The variants of a run, in the order shown: clean, then each SAE's splice and, where asked for, its splice with the error term. */
   variants = $derived.by<ShownVariant[]>(() => {
@@ -134,7 +139,7 @@ class Workspace {
         }
       }
       this.isDemo = false
-      void this.save()
+      await this.save()
       return true
     } catch (thrown) {
       this.modelError = errorOf(thrown)
@@ -201,7 +206,7 @@ class Workspace {
   async save(): Promise<void> {
     if (this.model === null) return
     try {
-      await client.library.saveWorkspace({
+      const saved = await client.library.saveWorkspace({
         model: this.model.path,
         saes: this.saes.map(sae => ({
           path: sae.summary.path,
@@ -210,6 +215,7 @@ class Workspace {
         })),
         promptText: this.promptText
       })
+      this.isDemo = saved.isDemo
     } catch (thrown) {
       notices.show({
         level: 'warning',
