@@ -29,8 +29,8 @@ export function positionOption({ tokens, variants }: PositionSeries, colors: Cha
     textStyle: { fontFamily: colors.font, fontSize: 12 },
     ...(alone ? { legend: { top: 8, textStyle: { color: colors.text }, data: variants.map(({ name }) => name) } } : {}),
     grid: [
-      { left: 52, right: 8, top, height: '52%' },
-      { left: 52, right: 8, bottom: 28, height: '22%' }
+      { left: 64, right: 8, top, outerBoundsMode: 'none', height: '52%' },
+      { left: 64, right: 8, bottom: 28, outerBoundsMode: 'none', height: '22%' }
     ],
     xAxis: [
       { ...category, gridIndex: 0, axisLabel: { show: false } },
@@ -42,7 +42,7 @@ export function positionOption({ tokens, variants }: PositionSeries, colors: Cha
         gridIndex: 0,
         name: 'log-p',
         nameLocation: 'middle',
-        nameGap: 36,
+        nameGap: 44,
         nameTextStyle: axisText,
         axisLabel: axisText,
         splitLine: split,
@@ -54,7 +54,7 @@ export function positionOption({ tokens, variants }: PositionSeries, colors: Cha
         gridIndex: 1,
         name: 'KL',
         nameLocation: 'middle',
-        nameGap: 36,
+        nameGap: 44,
         nameTextStyle: axisText,
         axisLabel: axisText,
         splitLine: split,
