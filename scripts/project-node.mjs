@@ -1,4 +1,4 @@
-/** The project's own Node: the tests run on what users run, whatever Node started them. */
+/** The project's own Node: everything but the launchers runs on it, whatever Node started them. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -15,6 +15,6 @@ export function findProjectNode(root) {
   const folder = packages[`${process.platform}-${process.arch}`]
   const path = folder && join(root, 'node_modules', folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
   if (path && existsSync(path)) return path
-  console.error(`test: the project's Node is not at ${path ?? `node_modules (${process.platform} ${process.arch})`}. Run npm ci first.`)
+  console.error(`the project's Node is not at ${path ?? `node_modules (${process.platform} ${process.arch})`}. Run npm ci first.`)
   process.exit(1)
 }

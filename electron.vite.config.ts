@@ -1,0 +1,55 @@
+/** Builds the processes (out/main), the preload (out/preload) and the window's page (out/renderer). */
+import { fileURLToPath } from 'node:url'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { defineConfig } from 'electron-vite'
+
+const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
+
+/** Native modules find their binaries beside their own files; ws tries two optional ones. Everything else is bundled. */
+const external = ['electron', 'better-sqlite3', 'onnxruntime-node', 'bufferutil', 'utf-8-validate']
+
+export default defineConfig({
+  main: {
+    build: {
+      externalizeDeps: false,
+      target: 'node26',
+      sourcemap: false,
+      minify: false,
+      rollupOptions: {
+        external,
+        input: {
+          index: source('main/index.ts'),
+          cli: source('main/cli/entry.ts'),
+          engine: source('main/engine/entry.ts'),
+          inference: source('main/inference/entry.ts'),
+          'mirror-writer': source('main/explanations/mirror-writer.ts')
+        },
+        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' }
+      }
+    }
+  },
+  preload: {
+    build: {
+      externalizeDeps: false,
+      sourcemap: false,
+      // A sandboxed preload is CommonJS in one file.
+      rollupOptions: {
+        external: ['electron'],
+        input: { index: source('preload/index.ts') },
+        output: { format: 'cjs', entryFileNames: '[name].cjs' }
+      }
+    }
+  },
+  renderer: {
+    root: source('renderer'),
+    plugins: [svelte()],
+    build: {
+      sourcemap: false,
+      minify: true,
+      modulePreload: { polyfill: false },
+      // The content security policy allows no data: URLs.
+      assetsInlineLimit: 0,
+      rollupOptions: { input: { index: source('renderer/index.html') } }
+    }
+  }
+})

@@ -1,0 +1,46 @@
+/**
+ * Who may talk to the host: this machine's own pages alone. The token is known from the printed URL; after that a cookie
+ * stands for it. Host must be a name of loopback, with any port since an SSH tunnel changes it, and a socket's Origin its own page.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+
+const loopbackHost = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/
+
+function equal(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)]
+  return left.length === right.length && timingSafeEqual(left, right)
+}
+
+export class Access {
+  readonly token = randomBytes(32).toString('base64url')
+  /** Named after this instance, so that two hosts on one name do not take each other's. */
+  readonly #cookie = `splice-${randomBytes(6).toString('hex')}`
+
+  isLoopback(request: IncomingMessage): boolean {
+    return loopbackHost.test(request.headers.host ?? '')
+  }
+
+  hasToken(token: string | null): boolean {
+    return token !== null && equal(token, this.token)
+  }
+
+  hasCookie(request: IncomingMessage): boolean {
+    const cookies = (request.headers.cookie ?? '').split(';').map(cookie => cookie.trim())
+    const value = cookies.find(cookie => cookie.startsWith(`${this.#cookie}=`))?.slice(this.#cookie.length + 1)
+    return value !== undefined && equal(value, this.token)
+  }
+
+  /** The header that sets the cookie, out of reach of scripts and of other sites. */
+  get setCookie(): string {
+    return `${this.#cookie}=${this.token}; HttpOnly; SameSite=Strict; Path=/`
+  }
+
+  /** Why a WebSocket is refused, as an HTTP status line; null where it is not. */
+  refuseSocket(request: IncomingMessage): string | null {
+    if (!this.isLoopback(request)) return '421 Misdirected Request'
+    if (request.url !== '/rpc') return '404 Not Found'
+    if (request.headers.origin !== `http://${request.headers.host}`) return '403 Forbidden'
+    return this.hasCookie(request) ? null : '401 Unauthorized'
+  }
+}

@@ -1,0 +1,32 @@
+/** The engine process: serves the contract to whatever its parent connects, until the parent is gone. */
+
+import { toErrorData } from '../../contract/errors.ts'
+import { createEngine } from './engine.ts'
+import { Peers } from './peers.ts'
+
+const { SPLICE_DB } = process.env
+
+/** Frames that come while the engine opens wait for it. */
+const waiting: unknown[] = []
+let peers: Peers | null = null
+
+process.on('message', message => {
+  if (peers === null) waiting.push(message)
+  else peers.receive(message)
+})
+process.on('disconnect', () => process.exit(0))
+// Ctrl-C in a terminal reaches the whole group; the host decides when this process ends.
+process.on('SIGINT', () => undefined)
+
+try {
+  const engine = await createEngine({ db: SPLICE_DB === '' ? undefined : SPLICE_DB, importDemo: true })
+  peers = new Peers(engine.router, message => {
+    process.send?.(message)
+  })
+  for (const message of waiting.splice(0)) peers.receive(message)
+  engine.warmUp()
+} catch (thrown) {
+  // The host shows the last line of what a dying engine says.
+  process.stderr.write(`${toErrorData(thrown).message}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,66 @@
+/** The Electron app: windows, menu, dialogs, and an engine beside them that does the work. */
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { app, BrowserWindow, dialog, ipcMain } from 'electron'
+import { setMenu } from './electron/menu.ts'
+import { nodeBinary } from './electron/node-binary.ts'
+import { registerPageScheme, servePages } from './electron/page-protocol.ts'
+import { isOurPage, WindowPorts } from './electron/ports.ts'
+import { denyPermissions, openWindow } from './electron/window.ts'
+import { EngineSupervisor } from './engine/supervisor.ts'
+
+const out = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+
+function start(): void {
+  const engine = new EngineSupervisor({
+    node: nodeBinary(app.getAppPath(), process.resourcesPath),
+    onStart: () => ports.connectAll(),
+    onDeath: (reason, isFinal) => {
+      ports.disconnectAll()
+      if (isFinal) dialog.showErrorBox('The engine does not start', `${reason}\n\nSplice tried several times. Restart the app.`)
+    }
+  })
+  const ports = new WindowPorts(engine)
+  engine.start()
+  let isEnded = false
+  app.on('before-quit', event => {
+    if (isEnded) return
+    event.preventDefault()
+    void engine.close().finally(() => {
+      isEnded = true
+      app.quit()
+    })
+  })
+}
+
+/** A folder that the person picks, or null. */
+async function chooseFolder(event: Electron.IpcMainInvokeEvent): Promise<string | null> {
+  const window = BrowserWindow.fromWebContents(event.sender)
+  if (window === null || !isOurPage(event.senderFrame)) return null
+  const { filePaths } = await dialog.showOpenDialog(window, { properties: ['openDirectory'] })
+  return filePaths[0] ?? null
+}
+
+if (app.requestSingleInstanceLock()) {
+  registerPageScheme()
+  app.on('second-instance', () => {
+    const [window] = BrowserWindow.getAllWindows()
+    if (window?.isMinimized()) window.restore()
+    window?.focus()
+  })
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin') app.quit()
+  })
+  void app.whenReady().then(() => {
+    servePages(path.join(out, 'renderer'))
+    denyPermissions()
+    setMenu()
+    ipcMain.handle('choose-folder', chooseFolder)
+    const open = () => openWindow(path.join(out, 'preload', 'index.cjs'))
+    start()
+    open()
+    app.on('activate', () => {
+      if (BrowserWindow.getAllWindows().length === 0) open()
+    })
+  })
+} else app.quit()

@@ -1,0 +1,14 @@
+/** Hands the engine's port to the page, and the two things that a sandboxed page cannot do itself: paths of dropped files, the folder dialog. */
+import { contextBridge, ipcRenderer, webUtils } from 'electron'
+
+contextBridge.exposeInMainWorld('splice', {
+  host: 'electron',
+  pathOf: (file: File) => webUtils.getPathForFile(file),
+  chooseFolder: () => ipcRenderer.invoke('choose-folder')
+})
+
+ipcRenderer.on('port', event => window.postMessage({ type: 'splice-port' }, '*', event.ports))
+ipcRenderer.on('port-closed', () => window.postMessage({ type: 'splice-port-closed' }, '*'))
+window.addEventListener('message', event => {
+  if (event.source === window && event.data?.type === 'splice-port-wanted') ipcRenderer.send('port-wanted')
+})
