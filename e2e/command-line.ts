@@ -31,8 +31,13 @@ export function temporaryFolder(): string {
   return folder
 }
 
-/** Runs a command to its end, in a home of its own unless `home` is given. */
-export function splice(args: readonly string[], options: { home: string; cwd?: string; interruptOn?: RegExp }): Promise<Outcome> {
+/** Runs a command to its end, in a home of its own. */
+export function splice(args: readonly string[], options: { home: string; cwd?: string }): Promise<Outcome> {
+  return startSplice(args, options).ended
+}
+
+/** Starts a command; `ended` settles when it has ended and all that it wrote is read. */
+export function startSplice(args: readonly string[], options: { home: string; cwd?: string }) {
   const child = spawn(command, args, {
     cwd: options.cwd ?? root,
     env: { ...process.env, SPLICE_HOME: options.home },
@@ -41,13 +46,13 @@ export function splice(args: readonly string[], options: { home: string; cwd?: s
   const outcome: Outcome = { code: null, stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     outcome.stdout += text
-    if (options.interruptOn?.test(outcome.stdout)) child.kill('SIGINT')
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     outcome.stderr += text
   })
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<Outcome>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', code => resolve({ ...outcome, code }))
   })
+  return { child, ended }
 }

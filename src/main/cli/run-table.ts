@@ -121,11 +121,15 @@ function visible(text: string): string {
 
 function fixed(value: MaybeNumber, digits = 3): string {
   if (value === null) return '-'
-  return typeof value === 'number' ? value.toFixed(digits) : value
+  if (typeof value !== 'number') return value
+  const text = value.toFixed(digits)
+  // No "-0.000": a sign would say that there is something.
+  return Number(text) === 0 ? text.replace('-', '') : text
 }
 
 function signed(value: MaybeNumber): string {
-  return typeof value === 'number' && value >= 0 ? `+${value.toFixed(3)}` : fixed(value)
+  const text = fixed(value)
+  return Number(text) > 0 ? `+${text}` : text
 }
 
 function percent(logProb: MaybeNumber): string {

@@ -1,0 +1,68 @@
+/** Ctrl-C: exit code 130, nothing half-written, and what was begun can be taken up again. */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { importSummary } from '../../src/contract/explanations.ts'
+import { demo, type Outcome, splice, startSplice, temporaryFolder } from '../command-line.ts'
+import { readTensors } from '../golden.ts'
+
+const home = temporaryFolder()
+
+describe('a run', () => {
+  // The moments are spread over the command's life; whenever it is stopped, there is a whole file or none.
+  test.each([150, 400, 700, 1000, 1300])('stopped after %d ms leaves a whole file or none', async milliseconds => {
+    const folder = temporaryFolder()
+    const file = join(folder, 'out.safetensors')
+    const ids = Array.from({ length: 500 }, (_, at) => 2 + ((at * 37) % 2000)).join(',')
+    const run = startSplice(['run', '--model', demo.model, '--sae', demo.sae, '--ids', ids, '--save', file, '--json'], { home })
+    await wait(milliseconds)
+    run.child.kill('SIGINT')
+    const { code, stdout } = await run.ended
+    expect([0, 130]).toContain(code)
+    expect(stdout === '').toBe(code === 130)
+    const left = readdirSync(folder)
+    expect(left).toEqual(existsSync(file) ? ['out.safetensors'] : [])
+    if (left.length > 0) expect([...readTensors(file).keys()]).toContain('spliced+error/logits')
+  })
+})
+
+describe('an import', () => {
+  test('is taken up again and loses nothing', async () => {
+    const folder = temporaryFolder()
+    const db = join(folder, 'mirror.sqlite')
+    const file = join(folder, 'rows.jsonl')
+    const total = 300_000
+    const row = (index: number) => ({
+      id: `row-${index}`,
+      modelId: 'm',
+      layer: 'l',
+      index: String(index),
+      description: `about number ${index}`
+    })
+    writeFileSync(file, Array.from({ length: total }, (_, index) => JSON.stringify(row(index))).join('\n'))
+
+    const first = startSplice(['import', file, '--db', db, '--json'], { home })
+    while (!existsSync(db) && first.child.exitCode === null) await wait(10)
+    await wait(300)
+    first.child.kill('SIGINT')
+    expect(await first.ended).toMatchObject({ code: 130, stdout: '' })
+
+    const second = await splice(['import', file, '--db', db, '--json'], { home })
+    expect(second).toMatchObject({ code: 0, stderr: '' })
+    const summary = importSummary.parse(JSON.parse(second.stdout))
+    expect(summary.imported + summary.skipped).toBe(total)
+    const third = await splice(['import', file, '--db', db, '--json'], { home })
+    expect(importSummary.parse(JSON.parse(third.stdout))).toMatchObject({ imported: 0, skipped: total, rejected: 0 })
+  })
+})
+
+describe('the browser host', () => {
+  test('prints one line with its URL, and ends with 130', async () => {
+    const host = startSplice(['serve', '--no-open'], { home })
+    host.child.stdout.once('data', () => host.child.kill('SIGINT'))
+    const outcome: Outcome = await host.ended
+    expect(outcome.stdout).toMatch(/^http:\/\/\S+\n$/)
+    expect(outcome.code).toBe(130)
+  })
+})
