@@ -28,6 +28,7 @@ class Connection {
   opened = $state(0)
 
   #link: Link | null = null
+  readonly #gone = new WeakSet<Link>()
   #port: MessagePort | null = null
   #waiting: (() => void)[] = []
   #failures = 0
@@ -56,7 +57,7 @@ class Connection {
       port.addEventListener('close', () => this.#lose(link))
       port.start()
       this.#port = port
-      this.#open(link)
+      void this.#watch(link)
     })
     window.postMessage({ type: 'splice-port-wanted' }, '*')
   }
@@ -72,7 +73,7 @@ class Connection {
     const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/rpc`)
     socket.binaryType = 'arraybuffer'
     const link = new SocketLink({ websocket: socket })
-    socket.addEventListener('open', () => this.#open(link))
+    socket.addEventListener('open', () => void this.#watch(link))
     socket.addEventListener('close', () => {
       this.#lose(link)
       const delay = retryMilliseconds[Math.min(this.#failures, retryMilliseconds.length - 1)] ?? 0
@@ -88,11 +89,11 @@ class Connection {
     this.state = 'open'
     this.opened += 1
     for (const resolve of this.#waiting.splice(0)) resolve()
-    void this.#watch(link)
     if (again) notices.show({ level: 'info', key: 'connection', message: 'The engine is back. Repeat what was under way.' })
   }
 
   #lose(link: Link): void {
+    this.#gone.add(link)
     if (this.#link !== link) return
     this.#link = null
     this.state = 'lost'
@@ -113,17 +114,23 @@ class Connection {
     })
   }
 
-  /** Follows the engine's status and notices for as long as this connection lasts. */
+  /**
+   * Follows the engine's status and notices for as long as a connection lasts. Its first word opens the connection:
+   * a host takes connections before its engine is there, and closes them again.
+   */
   async #watch(link: Link): Promise<void> {
     try {
-      for await (const event of await this.client.engine.watch()) {
+      for await (const event of await createORPCClient<Client>(link).engine.watch()) {
+        if (this.#link !== link && !this.#gone.has(link)) this.#open(link)
         if (event.type === 'status') this.status = event.status
         else notices.show({ level: event.notice.level, message: event.notice.message, error: event.notice.error, key: 'engine' })
       }
     } catch (thrown) {
       // A broken connection says so itself.
-      if (this.#link === link && errorOf(thrown).kind !== 'connection/lost')
-        notices.show({ level: 'error', key: 'watch', message: 'The engine status cannot be followed.', error: errorOf(thrown) })
+      const error = errorOf(thrown)
+      if (!this.#gone.has(link) && error.kind !== 'connection/lost') {
+        notices.show({ level: 'error', key: 'watch', message: 'The engine status cannot be followed.', error })
+      }
     }
   }
 }
