@@ -55,6 +55,8 @@ class CurrentRun {
         this.running = false
         await tick()
         await painted()
+        // Another run may have begun meanwhile; its numbers are not these.
+        if (abort.signal.aborted) return
         performance.mark('splice:run-shown')
         this.shownMilliseconds = performance.now() - started
       }
