@@ -9,7 +9,7 @@ import { SpliceError } from '../../contract/errors.ts'
 import { EngineSupervisor } from '../engine/supervisor.ts'
 import { Access } from './access.ts'
 import { openBrowser } from './browser.ts'
-import { servePage } from './page.ts'
+import { pageFiles, servePage } from './page.ts'
 import { relaySocket } from './relay.ts'
 
 export interface BrowserHostOptions {
@@ -30,8 +30,9 @@ export interface BrowserHost {
 /** Largest frame that a page may send, in bytes. */
 const largestFrame = 16 * 1024 * 1024
 
-/** Starts engine and server. Throws `serve/port` where the port cannot be had. */
+/** Starts engine and server. Throws `serve/port` where the port cannot be had, `serve/not-built` where there is no page. */
 export async function startBrowserHost({ port, open, db }: BrowserHostOptions): Promise<BrowserHost> {
+  pageFiles()
   const access = new Access()
   const engine = new EngineSupervisor({
     node: process.execPath,

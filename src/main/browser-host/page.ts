@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { SpliceError } from '../../contract/errors.ts'
 import type { Access } from './access.ts'
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -36,10 +37,13 @@ function pageFolder(): string {
 
 let files: ReadonlyMap<string, string> | null = null
 
-/** The page's files by the path they are asked for. */
-function pageFiles(): ReadonlyMap<string, string> {
+/** The page's files by the path they are asked for. Throws `serve/not-built` where there are none. */
+export function pageFiles(): ReadonlyMap<string, string> {
   if (files !== null) return files
   const folder = pageFolder()
+  if (!fs.existsSync(folder)) {
+    throw new SpliceError('serve/not-built', `${folder} is not there`, { file: folder, hint: 'Run npm run build first.' })
+  }
   const names = fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
   files = new Map(
     names.map(entry => {

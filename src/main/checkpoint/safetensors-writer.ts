@@ -9,6 +9,11 @@ export interface Float32Tensor {
   readonly data: Float32Array
 }
 
+/** Where a process writes a file before it takes its name; whoever kills that process removes it. */
+export function unfinishedFile(file: string, processId: number): string {
+  return `${file}.${processId}.part`
+}
+
 /**
  * Writes a file whole or not at all: the bytes go to a file beside it, which takes its name at the end.
  * Throws `save/failed` naming the file.
@@ -29,7 +34,7 @@ export async function writeSafetensors(
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(padded.length))
 
-  const part = `${file}.${process.pid}.part`
+  const part = unfinishedFile(file, process.pid)
   try {
     const handle = await fs.open(part, 'w')
     try {

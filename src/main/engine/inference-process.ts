@@ -3,8 +3,10 @@
  * another when it dies. A cancelled run that does not stop at a stage's end costs the process its life.
  */
 import { type ChildProcess, fork } from 'node:child_process'
+import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import { type FromInference, fromInference, type InferenceJob, type InferenceResult, type ToInference } from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
 
@@ -90,6 +92,10 @@ export class InferenceProcess {
     this.#killedOnPurpose = false
     const requests = [...this.#requests.values()]
     this.#requests.clear()
+    for (const { message } of requests) {
+      const file = message.kind === 'run' ? message.job.save?.file : undefined
+      if (file !== undefined && child.pid !== undefined) fs.rmSync(unfinishedFile(file, child.pid), { force: true })
+    }
     for (const request of requests) request.reject(onPurpose ? cancelled : died)
     if (this.#closed) return
     this.#setState('restarting')

@@ -77,7 +77,7 @@ describe('opening', () => {
     const library = await openLibrary({ home })
     const model = path.join(demo, 'model')
     const sae = path.join(golden, 'saes/google/gemma-scope-2b-pt-res/layer_1/width_128/average_l0_13')
-    await expect(library.openSae(sae, { model })).rejects.toThrow(/reads 32 features, but blocks.1.hook_resid_post of model has 128/)
+    await expect(library.openSae(sae, { model })).rejects.toThrow(/reads 32 features, but blocks.1.hook_resid_post of demo has 128/)
     await expect(library.openSae(sae, { model, hook: 'blocks.9.hook_resid_post' })).rejects.toThrow(
       /no hook point blocks.9.hook_resid_post/
     )

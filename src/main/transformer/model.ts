@@ -55,10 +55,12 @@ export function listHookPoints(transformer: Transformer): HookPoint[] {
 /** The plain reading, with the hook points that HookedSAETransformer has. */
 export const plainReading: Reading = { processing: new Set(), layerOrder: 'checkpoint', hookMlpIn: true }
 
-/** `models--google--gemma-2-2b/snapshots/<revision>` is called gemma-2-2b; any other folder by its own name. */
+/** `models--google--gemma-2-2b/snapshots/<revision>` is called gemma-2-2b; any other folder by its own name, or its parent's where that is `model`. */
 export function modelName(folder: string): string {
   const cached = /models--[^/\\]*?--([^/\\]+)[/\\]snapshots[/\\]/.exec(`${folder}/`)
-  return cached?.[1] ?? path.basename(folder)
+  if (cached?.[1] !== undefined) return cached[1]
+  const name = path.basename(folder)
+  return name === 'model' ? path.basename(path.dirname(folder)) : name
 }
 
 /** Opens a model folder. Throws what `openCheckpoint` and the family throw, always naming the file or field. */
