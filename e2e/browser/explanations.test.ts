@@ -42,7 +42,7 @@ async function search(query: string): Promise<void> {
 describe('the search', () => {
   test('lists what can be searched before anything is typed', async () => {
     await page.getByTestId('nav-explanations').click()
-    await page.getByText('demo-gemma2-tiny').first().waitFor()
+    await page.getByTestId('source-demo-gemma2-tiny/2-demo-res-1k').waitFor()
     await photograph(page, 'explanations')
   })
 
