@@ -29,14 +29,15 @@ export default {
       to: { path: '^src/(?!contract/|main/onnx/)' }
     },
     {
-      name: 'transformer-and-sae-above-the-bottom',
-      comment: 'Families and SAE formats use checkpoint and onnx; an SAE may ask for the hook points of a graph, never the reverse.',
+      name: 'transformer-on-checkpoint-and-onnx',
+      comment: 'A family uses checkpoint and onnx, and knows nothing of SAEs.',
       severity: 'error',
       from: { path: '^src/main/transformer/', pathNot: '\\.test\\.ts$' },
       to: { path: '^src/(?!contract/|main/(checkpoint|onnx|transformer)/)' }
     },
     {
-      name: 'sae-above-the-bottom',
+      name: 'sae-on-checkpoint-and-onnx',
+      comment: 'An SAE format uses checkpoint and onnx, and knows nothing of families.',
       severity: 'error',
       from: { path: '^src/main/sae/', pathNot: '\\.test\\.ts$' },
       to: { path: '^src/(?!contract/|main/(checkpoint|onnx|sae)/)' }

@@ -62,8 +62,9 @@ ${exits}
 `,
   import: `splice import PATH... [--db FILE] [--json]
 
-Reads explanation files into the mirror: Neuronpedia's JSON exports and its *.jsonl.gz batches, files or folders of
-them. What is there already is skipped, so importing a file twice changes nothing.
+Reads explanation files into the mirror: Neuronpedia's JSON exports and its *.jsonl or *.jsonl.gz batches of
+explanations and features, files or folders of them. What is there already is skipped, so importing a file twice
+changes nothing.
 
   --json                    prints {"imported","skipped","rejected","seconds"}
 ${everywhere}
