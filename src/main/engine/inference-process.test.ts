@@ -105,3 +105,20 @@ describe('the inference process', () => {
     expect((await second).variants[0]?.topK[0]).toHaveLength(8)
   })
 })
+
+test('a cancelled tokenization leaves a run that hangs alone; cancelling that run does not fail who waits beside it', async () => {
+  const { inference } = start()
+  await inference.run(job, undefined, () => undefined)
+  const hanging = inference.processId ?? 0
+  const abortRun = new AbortController()
+  const run = errorOf(inference.run({ ...job, topK: 9 }, abortRun.signal, () => process.kill(hanging, 'SIGSTOP')))
+  const abortTokens = new AbortController()
+  const cancelledTokens = errorOf(inference.tokenize(job.model, 'Once', true, abortTokens.signal))
+  const waitingTokens = inference.tokenize(job.model, 'Once', true)
+  abortTokens.abort()
+  expect((await cancelledTokens).kind).toBe('run/cancelled')
+  expect(inference.processId).toBe(hanging)
+  abortRun.abort()
+  expect((await run).kind).toBe('run/cancelled')
+  expect((await waitingTokens).tokens.map(({ text }) => text)).toEqual(['<bos>', 'Once'])
+})

@@ -96,11 +96,18 @@ export class InferenceProcess {
       const file = message.kind === 'run' ? message.job.save?.file : undefined
       if (file !== undefined && child.pid !== undefined) fs.rmSync(unfinishedFile(file, child.pid), { force: true })
     }
-    for (const request of requests) request.reject(onPurpose ? cancelled : died)
-    if (this.#closed) return
+    if (this.#closed) {
+      for (const request of requests) request.reject(died)
+      return
+    }
     this.#setState('restarting')
     if (!onPurpose) this.#listener.onDied(died)
-    this.start()
+    const next = this.start()
+    for (const request of requests) {
+      // Whoever waits beside a cancelled run did not ask for its end.
+      if (onPurpose && request.message.kind === 'tokenize') this.#post(request, next)
+      else request.reject(onPurpose ? cancelled : died)
+    }
   }
 
   #request(
@@ -113,19 +120,30 @@ export class InferenceProcess {
     const id = this.#nextId
     this.#nextId += 1
     return new Promise((resolve, reject) => {
-      const message = make(id)
-      this.#requests.set(id, { message, onProgress, resolve, reject })
-      child.send(message, error => {
-        if (error !== null && this.#requests.delete(id)) {
-          reject(new SpliceError('inference/died', `the inference process cannot be reached: ${error.message}`, { mistake: false }))
-        }
-      })
+      this.#post({ message: make(id), onProgress, resolve, reject }, child)
       signal?.addEventListener('abort', () => this.#cancel(id, child), { once: true })
     })
   }
 
+  #post(request: Request, child: ChildProcess): void {
+    const { message, reject } = request
+    this.#requests.set(message.id, request)
+    child.send(message, error => {
+      if (error !== null && this.#requests.delete(message.id)) {
+        reject(new SpliceError('inference/died', `the inference process cannot be reached: ${error.message}`, { mistake: false }))
+      }
+    })
+  }
+
   #cancel(id: number, child: ChildProcess): void {
-    if (!this.#requests.has(id)) return
+    const request = this.#requests.get(id)
+    if (request === undefined) return
+    if (request.message.kind === 'tokenize') {
+      // Its answer, when it comes, is dropped; a run that computes meanwhile is another's.
+      this.#requests.delete(id)
+      request.reject(new SpliceError('run/cancelled', 'tokenizing was cancelled'))
+      return
+    }
     child.send({ kind: 'cancel', id } satisfies ToInference, () => undefined)
     setTimeout(() => {
       if (!this.#requests.has(id) || this.#child !== child) return
