@@ -36,7 +36,11 @@ export function chooseProvider(asked: Provider): ProviderChoice {
  * Throws `inference/session` when the runtime refuses the graph.
  */
 export async function createSession(model: Uint8Array, provider: Exclude<Provider, 'auto'>): Promise<InferenceSession> {
-  const { InferenceSession } = await onnxRuntime()
+  const { InferenceSession, listSupportedBackends } = await onnxRuntime()
+  if (!listSupportedBackends().some(({ name }) => name === runtimeNames[provider])) {
+    // The runtime would leave it out silently and run on the CPU.
+    throw new SpliceError('inference/session', `this build of ONNX Runtime has no ${provider}`, { mistake: false })
+  }
   try {
     return await InferenceSession.create(model, {
       executionProviders: provider === 'cpu' ? ['cpu'] : [runtimeNames[provider], 'cpu'],

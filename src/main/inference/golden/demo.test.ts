@@ -146,3 +146,16 @@ describe('reference.json', () => {
     })
   }
 })
+
+test('a provider that this build does not have gives way to the CPU, and the result says so', async () => {
+  const missing = process.platform === 'darwin' ? 'directml' : 'coreml'
+  const { result } = await runAndSave({
+    ...base,
+    prompt: { text: 'Once upon a time', prependBos: true },
+    variants: [clean],
+    provider: missing
+  })
+  expect(result.provider).toBe('cpu')
+  expect(result.providerReason).toContain(missing)
+  expect(result.warnings[0]).toContain(`no ${missing}`)
+})
