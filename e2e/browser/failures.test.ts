@@ -6,7 +6,7 @@ import { makeBrokenModels } from '../broken-models.ts'
 import { photograph } from '../chromium.ts'
 import { temporaryFolder } from '../command-line.ts'
 import { golden, largestDifference } from '../golden.ts'
-import { keepPictureOfFailures, openWorkbench, processShown, runPrompt, stripValues, type Workbench } from '../workbench.ts'
+import { afterRun, keepPictureOfFailures, openWorkbench, processShown, runPrompt, stripValues, type Workbench } from '../workbench.ts'
 
 const wormhole = 'Would you be able to travel through time using a wormhole?'
 const broken = temporaryFolder()
@@ -68,13 +68,17 @@ describe('files', () => {
 })
 
 describe('prompts', () => {
+  /** Ticks or clears BOS, which runs the prompt again. */
+  const setBos = (on: boolean) => afterRun(page, () => page.getByTestId('bos').setChecked(on))
+
   test('an empty one', async () => {
-    await page.getByTestId('bos').uncheck()
+    await setBos(false)
     await page.getByTestId('prompt').fill('')
     await page.getByTestId('prompt').press('Enter')
     expect(await troubles()).toMatch(/empty/i)
-    await page.getByTestId('bos').check()
     await dismissAll()
+    await page.getByTestId('prompt').fill(wormhole)
+    await setBos(true)
     await expectItGoesOn()
   })
 
@@ -88,10 +92,10 @@ describe('prompts', () => {
   })
 
   test('one of a single token works', async () => {
-    await page.getByTestId('bos').uncheck()
+    await setBos(false)
     await runPrompt(page, 'Once')
     expect(await stripValues(page, 'strip-clean', 'data-logprob')).toHaveLength(2)
-    await page.getByTestId('bos').check()
+    await setBos(true)
     await expectItGoesOn()
   })
 })
