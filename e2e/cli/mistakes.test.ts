@@ -124,7 +124,7 @@ describe('options', () => {
     [[...runDemo], '--prompt'],
     [[...runDemo, '--prompt', 'a', '--ids', '2'], '--ids'],
     [[...runDemo, '--prompt', 'a', '--provider', 'tpu'], '--provider'],
-    [[...runDemo, '--prompt', 'a', '--hooks', 'all'], '--save'],
+    [[...runDemo, '--prompt', 'a', '--hooks', 'blocks.0.hook_nothing'], 'blocks.0.hook_nothing'],
     [[...runDemo, '--prompt', 'a', '--sae', '/gone'], '/gone'],
     [[...runDemo, '--prompt', 'a', 'more'], 'more'],
     [['search'], 'QUERY'],
