@@ -44,8 +44,8 @@ export type Prompt = z.infer<typeof prompt>
 export const provider = z.enum(['auto', 'cpu', 'webgpu', 'cuda', 'directml', 'coreml'])
 export type Provider = z.infer<typeof provider>
 
-/** Hooks to write to a safetensors file, with `<variant>/<hook name>` and `<variant>/logits` as tensor names. */
-export const saveRequest = z.object({ file: z.string(), hooks: z.union([z.enum(['all', 'none']), z.array(z.string())]) })
+/** A safetensors file to write, with `<variant>/<hook name>` and `<variant>/logits` as tensor names. */
+export const saveRequest = z.object({ file: z.string() })
 
 /** One prompt under several variants, computed as rows of one pass. */
 export const runRequest = z.object({
@@ -60,6 +60,8 @@ export const runRequest = z.object({
   /** Which positions the metrics and the mean KL run over. */
   metricPositions: z.enum(['no-special', 'all']).default('no-special'),
   provider: provider.default('auto'),
+  /** Which activations `save` writes; a name that no variant has is an error, with `save` or without. */
+  hooks: z.union([z.enum(['all', 'none']), z.array(z.string())]).default('all'),
   save: saveRequest.optional()
 })
 export type RunRequest = z.infer<typeof runRequest>

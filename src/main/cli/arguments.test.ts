@@ -106,6 +106,7 @@ describe('splice run', () => {
       variants: [{ name: 'clean', splices: [] }],
       processing: 'auto',
       layerOrder: 'checkpoint',
+      hooks: 'all',
       topK: 10,
       topFeatures: 5,
       metricPositions: 'no-special',
@@ -167,8 +168,8 @@ describe('splice run', () => {
   })
 
   test('saves all hooks unless told which', () => {
-    expect(order('--prompt', 'x', '--save', '/o.safetensors').request.save).toEqual({ file: '/o.safetensors', hooks: 'all' })
-    expect(order('--prompt', 'x', '--save', '/o.safetensors', '--hooks', 'hook_embed').request.save?.hooks).toEqual(['hook_embed'])
+    expect(order('--prompt', 'x', '--save', '/o.safetensors').request).toMatchObject({ save: { file: '/o.safetensors' }, hooks: 'all' })
+    expect(order('--prompt', 'x', '--save', '/o.safetensors', '--hooks', 'hook_embed').request.hooks).toEqual(['hook_embed'])
     expect(order('--prompt', 'x', '--hooks', 'none').request.save).toBeUndefined()
   })
 
@@ -195,7 +196,7 @@ describe('splice run', () => {
     [['--prompt', 'x', '--provider', 'tpu'], '--provider "tpu" is unknown.'],
     [['--prompt', 'x', '--top-k', '0'], '--top-k "0" is not a whole number from 1 to 1000.'],
     [['--prompt', 'x', '--top-features', '1.5'], '--top-features "1.5" is not a whole number'],
-    [['--prompt', 'x', '--hooks', 'all'], '--hooks says what --save writes.'],
+    [['--prompt', 'x', '--hooks', 'hook_embed,'], 'has an empty name'],
     [['--prompt', 'x', 'y'], 'takes no argument "y"']
   ])('refuses %j', (argv, message) => {
     const line = lineOf(() => order(...argv))

@@ -97,19 +97,17 @@ function readProcessing(text: string): Processing {
   return [...new Set<ProcessingFlag>(flags)]
 }
 
-function readSave(args: Arguments): Pick<RunRequest, 'save'> {
+function readSave(args: Arguments): Pick<RunRequest, 'hooks' | 'save'> {
   const file = args.values.get('save')
-  const hooks = args.values.get('hooks')
   if (file === '') throw mistake('--save', '--save is empty.', 'Give the file to write: --save FILE.safetensors.')
-  if (file === undefined) {
-    // Hooks are only ever written to a file: asking for some without one would silently give nothing.
-    if (hooks !== undefined && hooks !== 'none')
-      throw mistake('--hooks', '--hooks says what --save writes.', 'Add --save FILE.safetensors.')
-    return {}
-  }
-  if (hooks === undefined || hooks === 'all' || hooks === 'none') return { save: { file: resolve(file), hooks: hooks ?? 'all' } }
+  return { hooks: readHooks(args.values.get('hooks') ?? 'all'), ...(file === undefined ? {} : { save: { file: resolve(file) } }) }
+}
+
+function readHooks(hooks: string): RunRequest['hooks'] {
+  if (hooks === 'all' || hooks === 'none') return hooks
   const names = hooks.split(',').map(name => name.trim())
-  if (names.includes(''))
+  if (names.includes('')) {
     throw mistake('--hooks', `--hooks ${quoted(hooks)} has an empty name.`, 'Write all, none, or hook names joined by commas.')
-  return { save: { file: resolve(file), hooks: [...new Set(names)] } }
+  }
+  return [...new Set(names)]
 }

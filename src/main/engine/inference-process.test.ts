@@ -18,6 +18,7 @@ const job: InferenceJob = {
   topFeatures: 0,
   metricPositions: 'no-special',
   provider: 'cpu',
+  hooks: 'all',
   cacheFolder: path.join(demo, 'cache-that-is-not-needed')
 }
 

@@ -25,7 +25,7 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
       modelFromPretrainedKwargs: releases[index]?.modelFromPretrainedKwargs ?? null
     }))
   )
-  const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, save } = request
+  const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, hooks, save } = request
   const job: InferenceJob = {
     model,
     variants,
@@ -35,6 +35,7 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
     topFeatures,
     metricPositions,
     provider,
+    hooks,
     save,
     processing: [...flags],
     saes: request.saes.map(({ name, path, hook }) => ({ name, path, hook })),

@@ -84,7 +84,7 @@ async function prepare(job: InferenceJob, { models }: InferenceState): Promise<P
 /** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
 function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean, choice: ProviderChoice): string {
   const parts = saes.map(({ name, hook, sae, spliced }) => [name, hook, sae.path, spliced])
-  const wants = [job.topK, job.topFeatures, splices, baselineOf(job.variants) !== null, job.save?.hooks ?? 'nothing']
+  const wants = [job.topK, job.topFeatures, splices, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
   return JSON.stringify([stamp, parts, wants, choice.provider])
 }
 
@@ -98,10 +98,11 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
   const loaded = performance.now()
 
   const baseline = baselineOf(job.variants)
+  const capture = captureFilter(job, model.hookPoints, saes)
   const request = (): PlanRequest => ({
     transformer: model.transformer,
     saes,
-    capture: captureFilter(job, model.hookPoints, saes),
+    capture,
     topK: Math.min(job.topK, model.transformer.shape.vocabulary),
     topFeatures: job.topFeatures,
     baseline: splices && baseline !== null,

@@ -15,9 +15,10 @@ const saeHookParts = ['input', 'acts_pre', 'acts_post', 'recons', 'error', 'outp
 
 /** What to keep of a run. Throws `run/no-such-hook` for a name that no variant of this run has. */
 export function captureFilter(job: InferenceJob, hookPoints: readonly HookPoint[], saes: readonly PlannedSae[]): CaptureFilter {
-  const wanted = job.save?.hooks ?? 'none'
+  const wanted = job.hooks
+  const isSaved = job.save !== undefined
   if (wanted === 'none') return () => false
-  if (wanted === 'all') return () => true
+  if (wanted === 'all') return () => isSaved
   const known = new Set(hookPoints.map(point => point.name))
   for (const { hook, spliced } of saes) if (spliced) for (const part of saeHookParts) known.add(`${hook}.hook_sae_${part}`)
   const unknown = wanted.find(name => !known.has(name))
@@ -28,7 +29,7 @@ export function captureFilter(job: InferenceJob, hookPoints: readonly HookPoint[
     })
   }
   const names = new Set(wanted)
-  return name => names.has(name)
+  return name => isSaved && names.has(name)
 }
 
 /** Whether a variant's cache has the activation: a spliced hook point is replaced by its SAE's own, the error only exists with the error term. */

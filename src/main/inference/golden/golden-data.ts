@@ -100,7 +100,8 @@ export async function runAndSave(
       metricPositions: 'no-special',
       provider: 'cpu',
       cacheFolder: folder,
-      save: { file, hooks: 'all' },
+      hooks: 'all',
+      save: { file },
       ...job
     }
     const result: InferenceResult = await runJob(
