@@ -1,15 +1,15 @@
 /** Whether out/ was built from the sources as they are now. */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
-const stampFile = root => join(root, 'out', '.built-from')
+const stampName = '.built-from'
 
 /** Names, sizes and times of everything that goes into a build. */
-function fingerprint(root) {
+export function fingerprint(root) {
   const files = ['package.json', 'package-lock.json', 'electron.vite.config.ts']
   for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && !entry.name.endsWith('.test.ts')) files.push(join(entry.parentPath, entry.name).slice(root.length))
+    if (entry.isFile() && !entry.name.endsWith('.test.ts')) files.push(relative(root, join(entry.parentPath ?? entry.path, entry.name)))
   }
   const hash = createHash('sha256')
   for (const file of files.sort()) {
@@ -19,16 +19,17 @@ function fingerprint(root) {
   return hash.digest('hex')
 }
 
-/** Says that out/ is built from the present sources. */
-export function writeStamp(root) {
-  writeFileSync(stampFile(root), fingerprint(root))
+/** Says of which sources a folder is built. */
+export function writeStamp(folder, sources) {
+  writeFileSync(join(folder, stampName), sources)
 }
 
 /** True where out/ is there and nothing changed since. */
 export function isBuilt(root) {
   try {
-    return readFileSync(stampFile(root), 'utf8') === fingerprint(root)
+    return readFileSync(join(root, 'out', stampName), 'utf8') === fingerprint(root)
   } catch {
+    // No stamp: never built, or a build of another kind.
     return false
   }
 }

@@ -15,9 +15,9 @@ function start(): void {
   const engine = new EngineSupervisor({
     node: nodeBinary(app.getAppPath(), process.resourcesPath),
     onStart: () => ports.connectAll(),
-    onDeath: (reason, isFinal) => {
+    onDeath: ({ reason, isFinal }) => {
       ports.disconnectAll()
-      if (isFinal) dialog.showErrorBox('The engine does not start', `${reason}\n\nSplice tried several times. Restart the app.`)
+      if (isFinal) dialog.showErrorBox('The engine does not run', `${reason}\n\nRestart the app when that is mended.`)
     }
   })
   const ports = new WindowPorts(engine)
@@ -51,16 +51,22 @@ if (app.requestSingleInstanceLock()) {
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit()
   })
-  void app.whenReady().then(() => {
-    servePages(path.join(out, 'renderer'))
-    denyPermissions()
-    setMenu()
-    ipcMain.handle('choose-folder', chooseFolder)
-    const open = () => openWindow(path.join(out, 'preload', 'index.cjs'))
-    start()
-    open()
-    app.on('activate', () => {
-      if (BrowserWindow.getAllWindows().length === 0) open()
+  app
+    .whenReady()
+    .then(() => {
+      servePages(path.join(out, 'renderer'))
+      denyPermissions()
+      setMenu()
+      ipcMain.handle('choose-folder', chooseFolder)
+      const open = () => openWindow(path.join(out, 'preload', 'index.cjs'))
+      start()
+      open()
+      app.on('activate', () => {
+        if (BrowserWindow.getAllWindows().length === 0) open()
+      })
     })
-  })
+    .catch(thrown => {
+      dialog.showErrorBox('Splice does not start', String(thrown))
+      app.exit(1)
+    })
 } else app.quit()

@@ -3,13 +3,13 @@
  * is exchanged for a cookie; frames pass between WebSocket and engine unread.
  */
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { WebSocketServer } from 'ws'
-import { SpliceError } from '../../contract/errors.ts'
-import { EngineSupervisor } from '../engine/supervisor.ts'
+import { errorData, SpliceError } from '../../contract/errors.ts'
+import { type EngineDeath, EngineSupervisor } from '../engine/supervisor.ts'
 import { Access } from './access.ts'
 import { openBrowser } from './browser.ts'
-import { pageFiles, servePage } from './page.ts'
+import { pageFolder, readPage, servePage } from './page.ts'
 import { relaySocket } from './relay.ts'
 
 export interface BrowserHostOptions {
@@ -30,45 +30,36 @@ export interface BrowserHost {
 /** Largest frame that a page may send, in bytes. */
 const largestFrame = 16 * 1024 * 1024
 
-/** Starts engine and server. Throws `serve/port` where the port cannot be had, `serve/not-built` where there is no page. */
+/**
+ * Starts engine and server; settles when both answer. Throws `serve/not-built`, `serve/port` where the port cannot be had, and
+ * what keeps the engine from opening.
+ */
 export async function startBrowserHost({ port, open, db }: BrowserHostOptions): Promise<BrowserHost> {
-  pageFiles()
+  const page = readPage(pageFolder())
   const access = new Access()
-  const engine = new EngineSupervisor({
-    node: process.execPath,
-    db,
-    onStart: () => undefined,
-    onDeath: (reason, isFinal) => {
-      process.stderr.write(`splice: the engine ended (${reason}); ${isFinal ? 'it is not started again' : 'starting another'}\n`)
-    }
-  })
   const sockets = new WebSocketServer({ noServer: true, maxPayload: largestFrame, perMessageDeflate: false })
   const server = createServer({ requestTimeout: 10_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
-    servePage(request, response, access)
+    servePage(request, response, page, access)
   })
+  const address = await listen(server, port)
+  let engine: EngineSupervisor
+  try {
+    engine = await startEngine(db)
+  } catch (thrown) {
+    server.close()
+    throw thrown
+  }
   server.on('upgrade', (request, socket, head) => {
+    // A peer that goes away while it is refused is no event.
+    socket.on('error', () => socket.destroy())
     const refusal = access.refuseSocket(request)
     if (refusal !== null) {
-      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`)
+      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
       return
     }
     sockets.handleUpgrade(request, socket, head, webSocket => relaySocket(webSocket, randomBytes(12).toString('hex'), engine))
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', error =>
-      reject(
-        new SpliceError('serve/port', `port ${port} cannot be had: ${error.message}`, {
-          field: '--port',
-          hint: 'Leave --port out, or name another.',
-          cause: error
-        })
-      )
-    )
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  const url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : port}/?token=${access.token}`
-  engine.start()
+  const url = `${address}/?token=${access.token}`
   if (open) openBrowser(url)
   return {
     url,
@@ -79,4 +70,52 @@ export async function startBrowserHost({ port, open, db }: BrowserHostOptions): 
       await engine.close()
     }
   }
+}
+
+/** Listens on loopback and says under which address. */
+async function listen(server: Server, port: number): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    const refuse = (error: Error) =>
+      reject(
+        new SpliceError('serve/port', `port ${port} cannot be had: ${error.message}`, {
+          field: '--port',
+          hint: 'Leave --port out, or name another.',
+          cause: error
+        })
+      )
+    server.once('error', refuse)
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', refuse)
+      resolve()
+    })
+  })
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : port}`
+}
+
+/** Starts the engine and waits until it answers. Throws what it says where it cannot open. */
+async function startEngine(db: string | undefined): Promise<EngineSupervisor> {
+  return await new Promise((resolve, reject) => {
+    let isOpen = false
+    const supervisor = new EngineSupervisor({
+      node: process.execPath,
+      db,
+      onReady: () => {
+        if (isOpen) process.stderr.write('splice: engine restarted\n')
+        isOpen = true
+        resolve(supervisor)
+      },
+      onDeath: death => {
+        if (!isOpen && death.isFinal) reject(asError(death))
+        else process.stderr.write(`splice: the engine ended (${death.reason})${death.isFinal ? ' too often; restart splice serve' : ''}\n`)
+      }
+    })
+    supervisor.start()
+  })
+}
+
+function asError({ reason, error }: EngineDeath): SpliceError {
+  const data = errorData.safeParse(error)
+  if (data.success) return SpliceError.fromData(data.data)
+  return new SpliceError('engine/died', `the engine does not start: ${reason}`, { mistake: false })
 }

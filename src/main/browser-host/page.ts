@@ -28,38 +28,37 @@ const headers: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store'
 }
 
-/** The built page: beside the bundle, or below the project's folder when run from the sources. */
-function pageFolder(): string {
-  const from = path.dirname(fileURLToPath(import.meta.url))
-  const candidates = ['../renderer', '../../renderer', '../../../out/renderer'].map(step => path.resolve(from, step))
-  return candidates.find(folder => fs.existsSync(path.join(folder, 'assets'))) ?? path.resolve(from, '../renderer')
+/** The page's files by the path they are asked for. Held in memory: a build meanwhile does not pull the page from under its tabs. */
+export type Page = ReadonlyMap<string, { readonly type: string; readonly body: Buffer }>
+
+/** The built page's folder: beside the bundle's, or below the project's when run from the sources. Throws `serve/not-built`. */
+export function pageFolder(): string {
+  // The bundle is in out/main or in its folder of chunks.
+  const steps = import.meta.url.endsWith('.ts') ? ['../../../out/renderer'] : ['../renderer', '../../renderer']
+  const folders = steps.map(step => fileURLToPath(new URL(step, import.meta.url)))
+  const found = folders.find(folder => fs.existsSync(path.join(folder, 'index.html')))
+  if (found !== undefined) return found
+  throw new SpliceError('serve/not-built', 'the page is not built: out/renderer is missing', { hint: 'Run npm run build first.' })
 }
 
-let files: ReadonlyMap<string, string> | null = null
-
-/** The page's files by the path they are asked for. Throws `serve/not-built` where there are none. */
-export function pageFiles(): ReadonlyMap<string, string> {
-  if (files !== null) return files
-  const folder = pageFolder()
-  if (!fs.existsSync(folder)) {
-    throw new SpliceError('serve/not-built', `${folder} is not there`, { file: folder, hint: 'Run npm run build first.' })
-  }
+/** Reads the files of a folder. */
+export function readPage(folder: string): Page {
   const names = fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
-  files = new Map(
+  return new Map(
     names.map(entry => {
       const file = path.join(entry.parentPath, entry.name)
-      return [`/${path.relative(folder, file).split(path.sep).join('/')}`, file]
+      const type = contentTypes[path.extname(file)] ?? 'application/octet-stream'
+      return [`/${path.relative(folder, file).split(path.sep).join('/')}`, { type, body: fs.readFileSync(file) }]
     })
   )
-  return files
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {
-  response.writeHead(status, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }).end(`${message}\n`)
+  response.writeHead(status, { ...headers, 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' }).end(`${message}\n`)
 }
 
 /** Answers one request. */
-export function servePage(request: IncomingMessage, response: ServerResponse, access: Access): void {
+export function servePage(request: IncomingMessage, response: ServerResponse, page: Page, access: Access): void {
   if (!access.isLoopback(request)) {
     refuse(response, 421, 'Splice answers to localhost alone.')
     return
@@ -81,15 +80,13 @@ export function servePage(request: IncomingMessage, response: ServerResponse, ac
     refuse(response, 401, 'Open the address that splice serve printed; it carries the key.')
     return
   }
-  const file = pageFiles().get(url.pathname === '/' ? '/index.html' : url.pathname)
+  const file = page.get(url.pathname === '/' ? '/index.html' : url.pathname)
   if (file === undefined) {
     refuse(response, 404, 'There is nothing here.')
     return
   }
-  const type = contentTypes[path.extname(file)] ?? 'application/octet-stream'
   // Names under assets carry a hash of their content.
   const caching = url.pathname.startsWith('/assets/') ? { 'Cache-Control': 'private, max-age=31536000, immutable' } : {}
-  response.writeHead(200, { ...headers, ...caching, 'Content-Type': type })
-  if (request.method === 'HEAD') response.end()
-  else fs.createReadStream(file).pipe(response)
+  response.writeHead(200, { ...headers, ...caching, 'Content-Type': file.type, 'Content-Length': file.body.length })
+  response.end(request.method === 'HEAD' ? undefined : file.body)
 }

@@ -18,15 +18,17 @@ process.on('disconnect', () => process.exit(0))
 // Ctrl-C in a terminal reaches the whole group; the host decides when this process ends.
 process.on('SIGINT', () => undefined)
 
+/** Sends to the host. Where that is gone, `disconnect` ends this process. */
+function tell(message: object, then: () => void = () => undefined): void {
+  process.send?.(message, undefined, undefined, then)
+}
+
 try {
   const engine = await createEngine({ db: SPLICE_DB === '' ? undefined : SPLICE_DB, importDemo: true })
-  peers = new Peers(engine.router, message => {
-    process.send?.(message)
-  })
+  peers = new Peers(engine.router, message => tell(message))
   for (const message of waiting.splice(0)) peers.receive(message)
+  tell({ kind: 'ready' })
   engine.warmUp()
 } catch (thrown) {
-  // The host shows the last line of what a dying engine says.
-  process.stderr.write(`${toErrorData(thrown).message}\n`)
-  process.exit(1)
+  tell({ kind: 'failed', error: toErrorData(thrown) }, () => process.exit(1))
 }

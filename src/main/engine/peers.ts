@@ -3,64 +3,72 @@
  * the processes between a client and the engine pass them on without looking inside.
  */
 import type { AnyRouter } from '@orpc/server'
-import { RPCHandler } from '@orpc/server/message-port'
+// This adapter wants nothing of a socket but `send`, and says when a frame was none.
+import { RPCHandler } from '@orpc/server/bun-ws'
 import { type Envelope, envelope } from './envelope.ts'
 
-/** One connection as the message port that oRPC expects. */
-class ConnectionPort {
-  readonly #send: (data: Envelope['data']) => void
-  #onMessage: ((event: { data: unknown }) => void) | null = null
-  #onClose: (() => void) | null = null
-
-  constructor(send: (data: Envelope['data']) => void) {
-    this.#send = send
-  }
-
-  on(event: string, callback: (event?: { data: unknown }) => void): void {
-    if (event === 'message') this.#onMessage = callback
-    if (event === 'close') this.#onClose = () => callback()
-  }
-
-  postMessage(data: Envelope['data']): void {
-    this.#send(data)
-  }
-
-  receive(data: Envelope['data']): void {
-    this.#onMessage?.({ data })
-  }
-
-  /** Cancels what the connection asked for. */
-  close(): void {
-    this.#onClose?.()
-  }
+/** A connection as the adapter sees it. */
+interface Peer {
+  send(data: string | ArrayBufferLike | Uint8Array): number
 }
 
 export class Peers {
   readonly #handler: RPCHandler<Record<never, never>>
   readonly #send: (message: Envelope) => void
-  readonly #ports = new Map<string, ConnectionPort>()
+  readonly #peers = new Map<string, Peer>()
 
+  /** `send` takes what goes back to the host. */
   constructor(router: AnyRouter, send: (message: Envelope) => void) {
     this.#handler = new RPCHandler(router)
     this.#send = send
   }
 
-  /** Takes one envelope from the channel. Throws where it is none. */
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#peers.size
+  }
+
+  /** Takes one envelope from the channel. Throws where it is none; a frame that cannot be read closes its connection. */
   receive(raw: unknown): void {
     const { connection, kind, data } = envelope.parse(raw)
     if (kind === 'open') this.#open(connection)
-    else if (kind === 'frame') this.#ports.get(connection)?.receive(data)
-    else this.#close(connection)
+    else if (kind === 'close') this.#close(connection)
+    // A turn of its own for each frame: reading a request takes longer than reading its cancellation, which must not overtake it.
+    else if (data !== undefined) setImmediate(() => void this.#read(connection, data))
   }
 
   #open(connection: string): void {
-    const port = new ConnectionPort(data => this.#send({ connection, kind: 'frame', data }))
-    this.#ports.set(connection, port)
-    this.#handler.upgrade(port, { context: {} })
+    this.#close(connection)
+    this.#peers.set(connection, {
+      send: data => {
+        this.#send({ connection, kind: 'frame', data: typeof data === 'string' ? data : bytesOf(data) })
+        return 1
+      }
+    })
   }
 
+  /** Cancels what the connection asked for. */
   #close(connection: string): void {
-    this.#ports.get(connection)?.close()
-    this.#ports.delete(connection)
+    const peer = this.#peers.get(connection)
+    if (peer === undefined) return
+    this.#peers.delete(connection)
+    this.#handler.close(peer)
   }
+
+  async #read(connection: string, data: NonNullable<Envelope['data']>): Promise<void> {
+    const peer = this.#peers.get(connection)
+    if (peer === undefined) return
+    try {
+      await this.#handler.message(peer, typeof data === 'string' ? data : bytesOf(data), { context: {} })
+    } catch (thrown) {
+      if (this.#peers.get(connection) !== peer) return
+      process.stderr.write(`splice: a connection is closed, its frame cannot be read: ${String(thrown)}\n`)
+      this.#close(connection)
+      this.#send({ connection, kind: 'close' })
+    }
+  }
+}
+
+function bytesOf(data: ArrayBufferLike | Uint8Array): Uint8Array {
+  return data instanceof Uint8Array ? data : new Uint8Array(data)
 }

@@ -12,26 +12,41 @@ export interface PassingEnvelope {
   readonly data?: unknown
 }
 
+/** How an engine died. */
+export interface EngineDeath {
+  /** In words: its own, its last line on stderr, or the signal. */
+  readonly reason: string
+  /** Error data as the engine sent it, where it could not open. */
+  readonly error?: unknown
+  /** True where no other is started: it could not open at first, or died too often in a short time. */
+  readonly isFinal: boolean
+}
+
 export interface SupervisorOptions {
   /** The Node binary that runs the engine. */
   readonly node: string
   /** The mirror's file; the home's by default. */
   readonly db?: string
-  /** The engine is there: at first, and again after each restart. */
-  readonly onStart: () => void
-  /** The engine died, with the last line it said; `isFinal` when it died so often that no other is started. */
-  readonly onDeath: (reason: string, isFinal: boolean) => void
+  /** A process is started, at first and again after each death: it can be connected to. */
+  readonly onStart?: () => void
+  /** It is open and answers. */
+  readonly onReady?: () => void
+  readonly onDeath: (death: EngineDeath) => void
 }
 
 /** Deaths within this time, in ms, count against the engine. */
 const trialTime = 20_000
 const mostDeaths = 5
-const delays = [0, 200, 500, 1000, 2000]
+/** What is waited before a restart, in ms, by deaths so far. */
+const delays = [0, 200, 500, 1000]
+/** How long an engine may take to end by itself, in ms. */
+const closePatience = 2000
 
 export class EngineSupervisor {
   readonly #options: SupervisorOptions
   readonly #receivers = new Map<string, (envelope: PassingEnvelope) => void>()
   #child: ChildProcess | null = null
+  #wasReady = false
   #deaths: number[] = []
   #closed = false
   #restart: NodeJS.Timeout | null = null
@@ -40,44 +55,66 @@ export class EngineSupervisor {
     this.#options = options
   }
 
+  /** Null while there is no engine. */
   get processId(): number | null {
     return this.#child?.pid ?? null
   }
 
+  /** Starts the engine; `onReady` or `onDeath` says what came of it. */
   start(): void {
-    let lastLine = ''
+    let reason: string | null = null
+    let error: unknown
     const child = fork(processEntry('engine'), [], {
       execPath: this.#options.node,
       execArgv: [],
       serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      // Its stdout is our stderr: a host's own stdout carries the URL and nothing else.
+      stdio: ['ignore', 2, 'pipe', 'ipc'],
       env: { ...process.env, ...(this.#options.db === undefined ? {} : { SPLICE_DB: this.#options.db }) }
     })
     this.#child = child
     child.stderr?.on('data', (chunk: Buffer) => {
       process.stderr.write(chunk)
-      lastLine = chunk.toString('utf8').trim().split('\n').at(-1) ?? lastLine
+      reason = chunk.toString('utf8').trim().split('\n').at(-1) ?? reason
     })
     child.on('message', message => {
-      if (isEnvelope(message)) this.#receivers.get(message.connection)?.(message)
+      if (isEnvelope(message)) this.#pass(message)
+      else if (has(message, 'kind') && message.kind === 'ready') this.#onReady()
+      else if (has(message, 'error')) {
+        error = message.error
+        reason = has(error, 'message') ? String(error.message) : reason
+      }
     })
-    child.on('error', error => this.#onDeath(child, error.message))
-    child.on('exit', (code, signal) => this.#onDeath(child, lastLine || (signal ?? `exit code ${code}`)))
-    this.#options.onStart()
+    child.on('error', problem => this.#onDeath(child, problem.message, error))
+    // Not `close`: the inference process holds the same stderr a little longer.
+    child.on('exit', (code, signal) => this.#onDeath(child, reason || (signal ?? `exit code ${code}`), error))
+    this.#options.onStart?.()
   }
 
-  #onDeath(child: ChildProcess, reason: string): void {
+  #pass(message: PassingEnvelope): void {
+    const receive = this.#receivers.get(message.connection)
+    if (message.kind === 'close') this.#receivers.delete(message.connection)
+    receive?.(message)
+  }
+
+  #onReady(): void {
+    this.#wasReady = true
+    this.#options.onReady?.()
+  }
+
+  #onDeath(child: ChildProcess, reason: string, error: unknown): void {
     if (this.#child !== child) return
     this.#child = null
     if (this.#closed) return
     const now = Date.now()
     this.#deaths = [...this.#deaths.filter(at => now - at < trialTime), now]
-    const isFinal = this.#deaths.length >= mostDeaths
-    this.#options.onDeath(reason, isFinal)
-    for (const [connection, receive] of [...this.#receivers]) receive({ connection, kind: 'close' })
+    const couldNotOpen = error !== undefined && !this.#wasReady
+    const isFinal = couldNotOpen || this.#deaths.length >= mostDeaths
+    const receivers = [...this.#receivers]
     this.#receivers.clear()
-    if (isFinal) return
-    this.#restart = setTimeout(() => this.start(), delays[this.#deaths.length - 1] ?? 0)
+    if (!isFinal) this.#restart = setTimeout(() => this.start(), delays[this.#deaths.length - 1] ?? 0)
+    this.#options.onDeath({ reason, error, isFinal })
+    for (const [connection, receive] of receivers) receive({ connection, kind: 'close' })
   }
 
   /** Opens a connection; `receive` gets its frames, and a close when the engine dies. False while there is no engine. */
@@ -92,6 +129,7 @@ export class EngineSupervisor {
   send(message: PassingEnvelope): void {
     if (!this.#receivers.has(message.connection)) return
     if (message.kind === 'close') this.#receivers.delete(message.connection)
+    // What cannot be sent any more is answered by the death that follows.
     this.#child?.send(message, () => undefined)
   }
 
@@ -102,19 +140,17 @@ export class EngineSupervisor {
     const child = this.#child
     if (child === null) return
     const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
-    child.disconnect()
-    const impatience = setTimeout(() => child.kill('SIGKILL'), 2000)
+    if (child.connected) child.disconnect()
+    const impatience = setTimeout(() => child.kill('SIGKILL'), closePatience)
     await gone
     clearTimeout(impatience)
   }
 }
 
+function has<Name extends string>(value: unknown, name: Name): value is Record<Name, unknown> {
+  return typeof value === 'object' && value !== null && name in value
+}
+
 function isEnvelope(message: unknown): message is PassingEnvelope {
-  return (
-    typeof message === 'object' &&
-    message !== null &&
-    'connection' in message &&
-    typeof message.connection === 'string' &&
-    'kind' in message
-  )
+  return has(message, 'connection') && typeof message.connection === 'string' && has(message, 'kind')
 }
