@@ -21,8 +21,8 @@ const allRows = (await Promise.all(sources.map(readExport))).flat()
 
 let folder = ''
 const open: Mirror[] = []
-async function openTestMirror(name = 'mirror.sqlite'): Promise<Mirror> {
-  const mirror = await openMirror(path.join(folder, name))
+async function openTestMirror(name = 'mirror.sqlite', countingTime = Number.POSITIVE_INFINITY): Promise<Mirror> {
+  const mirror = await openMirror(path.join(folder, name), { countingTime })
   open.push(mirror)
   return mirror
 }
@@ -236,6 +236,15 @@ describe('searching the demo', () => {
     for (const { description } of hits) expect(description.toLowerCase()).toMatch(/(?=.*\btime\b)(?=.*\btravel\b)/s)
     for (const query of ['"', 'AND', '(((', '*', '-', 'a OR', '\0'])
       expect((await mirror.search(request(query, { mode: 'words' }))).totalIsExact).toBe(true)
+  })
+
+  test('a count that would take longer than it may is a lower bound and says so; the page is whole', async () => {
+    const hurried = await openTestMirror('mirror.sqlite', 0)
+    const { total, totalIsExact, hits, nextKey } = await hurried.search(request('e', { limit: 10 }))
+    expect(totalIsExact).toBe(false)
+    expect(total).toBeLessThan(scan('e').length)
+    expect(hits).toHaveLength(10)
+    expect(nextKey).not.toBeNull()
   })
 
   test('a search that was cancelled ends as cancelled', async () => {

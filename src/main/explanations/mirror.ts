@@ -19,7 +19,7 @@ import {
 import type { FeatureExplanation } from '../../contract/run.ts'
 import { explainFailure, openDatabase } from './database.ts'
 import { storedDetails, storedExamples } from './rows.ts'
-import { Search } from './search.ts'
+import { defaultCountingTime, Search } from './search.ts'
 
 export interface ImportOptions {
   readonly signal?: AbortSignal
@@ -71,8 +71,11 @@ function unpack<Schema extends z.ZodType>(blob: Uint8Array, schema: Schema): z.i
 
 export type Mirror = Awaited<ReturnType<typeof openMirror>>
 
-/** Opens the mirror's file, making it when it is not there. Throws `mirror/...` naming the file. */
-export async function openMirror(file: string) {
+/**
+ * Opens the mirror's file, making it when it is not there. `countingTime` (ms) is how long a search may count hits beyond its
+ * page. Throws `mirror/...` naming the file.
+ */
+export async function openMirror(file: string, { countingTime = defaultCountingTime }: { countingTime?: number } = {}) {
   const database = openDatabase(file)
   let search: Search | null = null
   let imports: Promise<unknown> = Promise.resolve()
@@ -165,7 +168,7 @@ export async function openMirror(file: string) {
     /** A page of hits. Throws `search/key` for a key of no page, `search/cancelled`. */
     search(request: SearchRequest, signal?: AbortSignal): Promise<SearchResult> {
       return read(() => {
-        search ??= new Search(database)
+        search ??= new Search(database, countingTime)
         return search.run(request, signal)
       })
     },

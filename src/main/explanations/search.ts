@@ -9,8 +9,8 @@ import { containsUpper, findMatches, findWords, trigramExpression, wordExpressio
 
 /** Rows looked at between two pauses. */
 const sliceRows = 2000
-/** How long counting may go on after the page is full, in ms. */
-const countingTime = 150
+/** How long counting goes on after the page is full, in ms, where nobody says otherwise. */
+export const defaultCountingTime = 150
 
 interface FoundRow {
   readonly rowid: number
@@ -59,10 +59,12 @@ function keyOf(after: string | undefined, prefix: 'row' | 'rank'): number | null
 
 export class Search {
   readonly #database: Database
+  readonly #countingTime: number
   readonly #hit: Statement<[number]>
 
-  constructor(database: Database) {
+  constructor(database: Database, countingTime: number) {
     this.#database = database
+    this.#countingTime = countingTime
     this.#hit = database.prepare(`
       SELECT e.rowid AS row, e.external_id AS id, s.model, s.layer, e.feature AS "index", e.description, x.name AS explainer, t.name AS type
       FROM explanations e JOIN sources s ON s.id = e.source
@@ -117,7 +119,7 @@ export class Search {
         if (after === null && page.length <= request.limit) page.push(rowid)
       }
       const isPageFull = after !== null || page.length > request.limit
-      if (!isLast && isPageFull && performance.now() - counted > countingTime) {
+      if (!isLast && isPageFull && performance.now() - counted >= this.#countingTime) {
         isExact = false
         break
       }
