@@ -46,6 +46,7 @@ export default defineConfig({
     build: {
       sourcemap: false,
       minify: true,
+      chunkSizeWarningLimit: 1000,
       modulePreload: { polyfill: false },
       // The content security policy allows no data: URLs.
       assetsInlineLimit: 0,
