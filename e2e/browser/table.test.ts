@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RunResult, runResult, type SaeReading } from '../../src/contract/run.ts'
 import { photograph } from '../chromium.ts'
 import { demo, splice, temporaryFolder } from '../command-line.ts'
-import { keepPictureOfFailures, openWorkbench, type Workbench } from '../workbench.ts'
+import { keepPictureOfFailures, openWorkbench, startRun, type Workbench } from '../workbench.ts'
 
 const wormhole = 'Would you be able to travel through time using a wormhole?'
 const otherHome = temporaryFolder()
@@ -16,6 +16,10 @@ let reading: SaeReading
 beforeAll(async () => {
   workbench = await openWorkbench(temporaryFolder())
   page = workbench.page
+  await page.waitForFunction(() =>
+    /4,138 explanations, 4\s+sources$/.test(document.querySelector('[data-testid="status-mirror"]')?.textContent?.trim() ?? '')
+  )
+  await startRun(page)
   const args = ['--sae', demo.sae, '--variants', 'clean', '--top-features', '3', '--prompt', wormhole, '--json']
   engine = runResult.parse(JSON.parse((await splice(['run', '--model', demo.model, ...args], { home: otherHome })).stdout))
   const clean = engine.saes[0]?.byVariant.clean

@@ -57,8 +57,12 @@ describe.each([
   })
 })
 
-test('white is the zero of differences', () => {
-  expect(scaleOf(stops(light, diverging))(0.5).background).toBe('rgb(255 255 255)')
+test.each([
+  ['white in the light theme', light, '#ffffff'],
+  ['the dark panel in the dark theme', dark, '#1a1c20']
+])('the zero of differences is the surface they stand on: %s', (_, theme, surface) => {
+  expect(stops(theme, ['--panel', '--diverging-zero'])).toEqual([surface, surface])
+  expect(scaleOf(stops(theme, diverging))(0.5).background).toBe(`rgb(${parseHexColor(surface).join(' ')})`)
 })
 
 test('the bound of a difference is the next rounder number above it', () => {

@@ -1,8 +1,6 @@
 /** Copying and downloading what is shown. */
 import { notices } from '../state/notices.svelte.ts'
 
-export { toTsv } from './tsv.ts'
-
 /** Puts text on the clipboard and says so; `what` names it, e.g. `The table`. */
 export async function copyText(text: string, what: string): Promise<void> {
   try {

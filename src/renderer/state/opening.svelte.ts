@@ -6,8 +6,18 @@ import { notices } from './notices.svelte.ts'
 import { run } from './run.svelte.ts'
 import { workspace } from './workspace.svelte.ts'
 
-/** What the folder dialog is for; `note` explains why it opened. */
-export type FolderPurpose = { want: 'model' | 'sae' | 'any'; start?: string; note?: string }
+/**
+ * What the folder dialog is for; `title` and `note` say so and why it opened. `choose` takes the path chosen; without it the path is
+ * opened as what it holds. `closed` hears of the dialog's end without a choice.
+ */
+export type FolderPurpose = {
+  want: 'model' | 'sae' | 'any'
+  start?: string
+  title?: string
+  note?: string
+  choose?: (path: string) => void
+  closed?: () => void
+}
 
 const openable = ['model', 'sae', 'explanations'] satisfies PathKind[]
 
@@ -22,7 +32,9 @@ class Opening {
       return
     }
     const path = await window.splice.chooseFolder()
-    if (path !== null) await this.openPath(path, purpose.want)
+    if (path === null) purpose.closed?.()
+    else if (purpose.choose !== undefined) purpose.choose(path)
+    else await this.openPath(path, purpose.want)
   }
 
   /**

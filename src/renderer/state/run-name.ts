@@ -16,3 +16,8 @@ export function runNameOf(pickerName: string, taken: readonly string[]): string 
   while (taken.includes(`${base}-${number}`)) number += 1
   return `${base}-${number}`
 }
+
+/** A variant's name without what all spliced ones share, e.g. `l0_15+error`: for where its colour or a heading says the rest. */
+export function shortVariantName(name: string): string {
+  return name.replace(/^spliced: /, '')
+}

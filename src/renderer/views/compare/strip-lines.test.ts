@@ -16,6 +16,13 @@ test('a column wider than the line stands alone', () => {
   ])
 })
 
+test('the first line leaves room for the numbers beside it', () => {
+  expect(breakLines([10, 10, 10, 10, 10], 30, 20)).toEqual([
+    { start: 0, end: 2 },
+    { start: 2, end: 5 }
+  ])
+})
+
 test('no columns are no lines', () => {
   expect(breakLines([], 30)).toEqual([])
 })

@@ -1,7 +1,7 @@
 /** The histogram of a feature's activations as an ECharts option. */
 import type { EChartsCoreOption } from '../../charts/echarts.ts'
+import { toTsv } from '../../components/tsv.ts'
 import { formatActivation } from '../../state/numbers.ts'
-import { spreadsheetTsv } from '../explanations/spreadsheet.ts'
 
 /** A bar: `value` is the activation in the middle of its bin, `count` how many tokens fell into it. */
 export type HistogramBar = { value: number; count: number }
@@ -61,7 +61,7 @@ function shortCount(count: number): string {
 
 /** The histogram as tab-separated values, a row per bin. */
 export function histogramTsv(bars: readonly HistogramBar[]): string {
-  return spreadsheetTsv(
+  return toTsv(
     ['activation', 'tokens'],
     bars.map(bar => [String(bar.value), String(bar.count)])
   )

@@ -1,7 +1,7 @@
 /** The token table as tab-separated values. */
 import type { RunResult } from '../../../../contract/run.ts'
+import { toTsv } from '../../../components/tsv.ts'
 import { fullValue } from '../../../state/numbers.ts'
-import { spreadsheetTsv } from '../../explanations/spreadsheet.ts'
 import { readingOf, sortedPositions, type TableChoice, tokenRow } from './token-rows.ts'
 
 /** What `tokensTsv` writes, for a tooltip. */
@@ -54,5 +54,5 @@ export function tokensTsv(result: RunResult, choice: TableChoice): string {
       feature.explanations.map(explanation => explanation.explainer ?? '').join(' | ')
     ])
   })
-  return spreadsheetTsv(header, rows)
+  return toTsv(header, rows)
 }
