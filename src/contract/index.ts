@@ -7,8 +7,20 @@ import { z } from 'zod'
 import { engineEvent, engineStatus, settings } from './engine.ts'
 import { errorData } from './errors.ts'
 import { featureKey, featurePage, importEvent, searchRequest, searchResult, sourceSummary } from './explanations.ts'
+import {
+  activationEvent,
+  activationRequest,
+  activationValues,
+  activationWindow,
+  downloadEvent,
+  downloadPart,
+  downloadRequest,
+  hookPoints,
+  hookRequest,
+  hookTableEvent
+} from './hooks.ts'
 import { folderListing, modelSummary, pathKind, recentItem, saeSummary, workspace } from './library.ts'
-import { runEvent, runRequest, token } from './run.ts'
+import { runEvent, runRequest, runSae, token } from './run.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
@@ -40,6 +52,19 @@ export const contract = {
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))
+  },
+  hooks: {
+    /** Names and shapes, without running anything. */
+    points: procedure.input(z.object({ model: z.string(), saes: z.array(runSae).default([]) })).output(hookPoints),
+    /** Statistics of every cached hook point of a variant. */
+    list: procedure.input(hookRequest).output(eventIterator(hookTableEvent)),
+    /** Computes one activation, with progress, and keeps it within a bound so that `values` is quick. */
+    open: procedure.input(activationRequest).output(eventIterator(activationEvent)),
+    /** What a window shows of an activation, as float32. */
+    values: procedure.input(activationRequest.extend({ window: activationWindow })).output(activationValues),
+    /** Saves a run's activations to a file that the engine holds until the stream ends. */
+    download: procedure.input(downloadRequest).output(eventIterator(downloadEvent)),
+    downloadPart: procedure.input(downloadPart).output(z.object({ bytes: z.instanceof(Blob) }))
   },
   explanations: {
     search: procedure.input(searchRequest).output(searchResult),

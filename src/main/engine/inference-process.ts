@@ -6,16 +6,27 @@ import { type ChildProcess, fork } from 'node:child_process'
 import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
-import { type FromInference, fromInference, type InferenceJob, type InferenceResult, type ToInference } from '../inference/messages.ts'
+import {
+  type FromInference,
+  fromInference,
+  type HookJob,
+  type InferenceJob,
+  type InferenceResult,
+  type ToInference
+} from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
 const cancelPatience = 150
 
+/** Hears what is under way and how far it is, as a fraction of 1. */
+type OnProgress = (stage: string, fraction: number) => void
+
 interface Request {
   readonly message: ToInference
-  readonly onProgress: (stage: string, fraction: number) => void
+  readonly onProgress: OnProgress
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
 }
@@ -110,11 +121,7 @@ export class InferenceProcess {
     }
   }
 
-  #request(
-    make: (id: number) => ToInference,
-    signal: AbortSignal | undefined,
-    onProgress: (stage: string, fraction: number) => void
-  ): Promise<FromInference> {
+  #request(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
     if (signal?.aborted) return Promise.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
     const child = this.start()
     const id = this.#nextId
@@ -152,25 +159,45 @@ export class InferenceProcess {
     }, cancelPatience).unref()
   }
 
-  /** Runs a job after those before it. Throws what the job throws, `run/cancelled`, or `inference/died`. */
-  async run(
-    job: InferenceJob,
-    signal: AbortSignal | undefined,
-    onProgress: (stage: string, fraction: number) => void
-  ): Promise<InferenceResult> {
+  /** Asks for work that runs a model, after such work before it. */
+  #inTurn(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
     const turn = this.#runs.then(async () => {
       this.#setState('busy')
       try {
-        const answer = await this.#request(id => ({ kind: 'run', id, job }), signal, onProgress)
-        if (answer.kind !== 'run') throw new Error(`the inference process answered a run with ${answer.kind}`)
-        this.mappedBytes = answer.result.mappedBytes
-        return answer.result
+        return await this.#request(make, signal, onProgress)
       } finally {
         if (this.#child !== null && this.state === 'busy') this.#setState('ready')
       }
     })
     this.#runs = turn.catch(() => undefined)
     return turn
+  }
+
+  /** Runs a job after those before it. Throws what the job throws, `run/cancelled`, or `inference/died`. */
+  async run(job: InferenceJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferenceResult> {
+    const answer = await this.#inTurn(id => ({ kind: 'run', id, job }), signal, onProgress)
+    if (answer.kind !== 'run') throw new Error(`the inference process answered a run with ${answer.kind}`)
+    this.mappedBytes = answer.result.mappedBytes
+    return answer.result
+  }
+
+  /** Statistics of every hook point of a variant; waits and throws as `run` does. */
+  async hooks(hookJob: HookJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<HookTable> {
+    const answer = await this.#inTurn(id => ({ kind: 'hooks', id, hookJob }), signal, onProgress)
+    if (answer.kind !== 'hooks') throw new Error(`the inference process answered hooks with ${answer.kind}`)
+    return answer.table
+  }
+
+  /** One activation and, with a window, its values; waits and throws as `run` does. */
+  async activation(
+    hookJob: HookJob,
+    { hook, window }: { hook: string; window: ActivationWindow | null },
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress
+  ): Promise<Extract<FromInference, { kind: 'activation' }>> {
+    const answer = await this.#inTurn(id => ({ kind: 'activation', id, hookJob, hook, window }), signal, onProgress)
+    if (answer.kind !== 'activation') throw new Error(`the inference process answered an activation with ${answer.kind}`)
+    return answer
   }
 
   /** Tokens of a text. Throws what the model's folder or tokenizer throws. */

@@ -5,6 +5,8 @@ import type { ImportEvent } from '../../contract/explanations.ts'
 import { contract } from '../../contract/index.ts'
 import type { EngineServices } from './engine.ts'
 import { EventQueue } from './event-queue.ts'
+import { listAllHookPoints } from './hook-points.ts'
+import { activationValues, Downloads, listHooks, openActivation } from './hooks.ts'
 import { run } from './runs.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
@@ -48,6 +50,7 @@ async function* importEvents(
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
   const { library, mirror } = services
+  const downloads = new Downloads(services.home)
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next()
@@ -78,6 +81,16 @@ export function makeRouter(services: EngineServices) {
       tokenize: os.runs.tokenize.handler(({ input, signal }) =>
         services.inference.tokenize(input.model, input.text, input.prependBos, signal)
       )
+    },
+    hooks: {
+      points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes, services.home)),
+      list: os.hooks.list.handler(({ input, signal }) => withContractErrors(listHooks(input, services, signal))),
+      open: os.hooks.open.handler(({ input, signal }) => withContractErrors(openActivation(input, services, signal))),
+      values: os.hooks.values.handler(({ input, signal }) => activationValues(input, input.window, services, signal)),
+      download: os.hooks.download.handler(({ input, signal }) =>
+        withContractErrors(downloads.download(input.run, input.logits, services, signal))
+      ),
+      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await downloads.part(input) }))
     },
     explanations: {
       search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),

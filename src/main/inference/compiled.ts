@@ -18,8 +18,21 @@ export interface Compiled {
 /** How many plans stay open; sessions over mapped weights are cheap, folded 16-bit weights are not. */
 const keptPlans = 6
 
+export interface CompiledPlansOptions {
+  readonly kept?: number
+  /** False where large outputs leave the sessions: an arena would hold on to the memory of every stage's. */
+  readonly arena?: boolean
+}
+
 export class CompiledPlans {
   readonly #kept = new Map<string, Compiled>()
+  readonly #most: number
+  readonly #arena: boolean
+
+  constructor({ kept = keptPlans, arena = true }: CompiledPlansOptions = {}) {
+    this.#most = kept
+    this.#arena = arena
+  }
 
   get mappedBytes(): number {
     return Math.max(0, ...[...this.#kept.values()].map(compiled => compiled.mappedBytes))
@@ -47,7 +60,7 @@ export class CompiledPlans {
       const plan = makePlan(request())
       for (const [index, stage] of plan.stages.entries()) {
         await pause(stage.label, index / plan.stages.length)
-        stages.push({ stage, session: await createSession(stage.model, provider) })
+        stages.push({ stage, session: await createSession(stage.model, provider, { arena: this.#arena }) })
       }
     } catch (thrown) {
       await release(stages)
@@ -56,7 +69,7 @@ export class CompiledPlans {
     const compiled = { stages, mappedBytes }
     this.#kept.set(key, compiled)
     const [oldest] = this.#kept.keys()
-    if (this.#kept.size > keptPlans && oldest !== undefined) {
+    if (this.#kept.size > this.#most && oldest !== undefined) {
       const evicted = this.#kept.get(oldest)
       this.#kept.delete(oldest)
       if (evicted !== undefined) await release(evicted.stages)

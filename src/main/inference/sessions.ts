@@ -33,9 +33,14 @@ export function chooseProvider(asked: Provider): ProviderChoice {
 
 /**
  * Creates a session from a model's bytes. External weights are mapped, not read; prepacking, which would copy them, is off.
+ * Without `arena` the memory of a run goes back to the system as soon as its outputs are collected.
  * Throws `inference/session` when the runtime refuses the graph.
  */
-export async function createSession(model: Uint8Array, provider: Exclude<Provider, 'auto'>): Promise<InferenceSession> {
+export async function createSession(
+  model: Uint8Array,
+  provider: Exclude<Provider, 'auto'>,
+  { arena = true }: { arena?: boolean } = {}
+): Promise<InferenceSession> {
   const { InferenceSession, listSupportedBackends } = await onnxRuntime()
   if (!listSupportedBackends().some(({ name }) => name === runtimeNames[provider])) {
     // The runtime would leave it out silently and run on the CPU.
@@ -45,6 +50,7 @@ export async function createSession(model: Uint8Array, provider: Exclude<Provide
     return await InferenceSession.create(model, {
       executionProviders: provider === 'cpu' ? ['cpu'] : [runtimeNames[provider], 'cpu'],
       graphOptimizationLevel: 'all',
+      enableCpuMemArena: arena,
       logSeverityLevel: 3,
       extra: {
         session: { disable_prepacking: '1', model_external_initializers_file_folder_path: path.parse(process.cwd()).root }
