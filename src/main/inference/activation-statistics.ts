@@ -12,7 +12,9 @@ export function statisticsOf(values: Float32Array): HookStatistics {
   let nan = 0
   let positiveInfinity = 0
   let negativeInfinity = 0
-  for (const value of values) {
+  // By index: iterating a typed array costs three times as much, and there may be billions of values.
+  for (let place = 0; place < values.length; place++) {
+    const value = values[place] ?? Number.NaN
     if (value - value === 0) {
       finite += 1
       sum += value
@@ -27,7 +29,10 @@ export function statisticsOf(values: Float32Array): HookStatistics {
   const mean = sum / finite
   // A second pass: the textbook's one-pass formula cancels where the mean is far from zero.
   let squares = 0
-  for (const value of values) if (value - value === 0) squares += (value - mean) ** 2
+  for (let place = 0; place < values.length; place++) {
+    const value = values[place] ?? Number.NaN
+    if (value - value === 0) squares += (value - mean) * (value - mean)
+  }
   const std = finite === 1 ? null : Math.sqrt(squares / (finite - 1))
   return { mean: toMaybeNumber(mean), std: toMaybeNumber(std), min, max, ...counts }
 }

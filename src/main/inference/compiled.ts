@@ -18,20 +18,12 @@ export interface Compiled {
 /** How many plans stay open; sessions over mapped weights are cheap, folded 16-bit weights are not. */
 const keptPlans = 6
 
-export interface CompiledPlansOptions {
-  readonly kept?: number
-  /** False where large outputs leave the sessions: an arena would hold on to the memory of every stage's. */
-  readonly arena?: boolean
-}
-
 export class CompiledPlans {
   readonly #kept = new Map<string, Compiled>()
   readonly #most: number
-  readonly #arena: boolean
 
-  constructor({ kept = keptPlans, arena = true }: CompiledPlansOptions = {}) {
-    this.#most = kept
-    this.#arena = arena
+  constructor(most = keptPlans) {
+    this.#most = most
   }
 
   get mappedBytes(): number {
@@ -60,7 +52,9 @@ export class CompiledPlans {
       const plan = makePlan(request())
       for (const [index, stage] of plan.stages.entries()) {
         await pause(stage.label, index / plan.stages.length)
-        stages.push({ stage, session: await createSession(stage.model, provider, { arena: this.#arena }) })
+        // Captured activations leave the session: an arena per stage would hold on to the memory of all of them.
+        const session = await createSession(stage.model, provider, { arena: stage.captures.length === 0 })
+        stages.push({ stage, session })
       }
     } catch (thrown) {
       await release(stages)

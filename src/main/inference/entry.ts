@@ -17,7 +17,7 @@ const state: InferenceState = { models: new OpenModels(), plans: new CompiledPla
 const keptActivationBytes = 256e6
 const hookState: HookState = {
   models: state.models,
-  plans: new CompiledPlans({ kept: 2, arena: false }),
+  plans: new CompiledPlans(2),
   budget: defaultBudget,
   kept: new KeptActivations(keptActivationBytes)
 }

@@ -18,7 +18,7 @@ const clean = { name: 'clean', splices: [] }
 const nothing = async () => undefined
 
 function stateOf(budget: StageBudget = defaultBudget, keptBytes = 1e6): HookState {
-  return { models: new OpenModels(), plans: new CompiledPlans({ arena: false }), budget, kept: new KeptActivations(keptBytes) }
+  return { models: new OpenModels(), plans: new CompiledPlans(2), budget, kept: new KeptActivations(keptBytes) }
 }
 
 function jobOf(
