@@ -141,7 +141,15 @@ describe('options', () => {
   })
 
   test('help and version exit with 0 and say so on stdout', async () => {
-    for (const args of [['--help'], ['--version'], ['run', '--help'], ['import', '--help'], ['search', '--help'], ['serve', '--help']]) {
+    for (const args of [
+      ['--help'],
+      ['--version'],
+      ['run', '--help'],
+      ['hooks', '--help'],
+      ['import', '--help'],
+      ['search', '--help'],
+      ['serve', '--help']
+    ]) {
       const { code, stdout, stderr } = await splice(args, { home })
       expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' })
       expect(stdout).toMatch(args[0] === '--version' ? /^\d+\.\d+\.\d+\n$/ : /splice/)
