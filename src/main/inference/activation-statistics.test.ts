@@ -21,6 +21,19 @@ describe('statistics', () => {
     expect(statisticsOf(Float32Array.of(nan))).toMatchObject({ mean: null, std: null, min: null, max: null, finite: 0 })
     expect(statisticsOf(Float32Array.of(7))).toMatchObject({ mean: 7, std: null, min: 7, max: 7 })
   })
+  test('are the same however the values are cut into pieces', () => {
+    const values = Float32Array.from({ length: 20_001 }, (_, place) =>
+      place % 7 === 3 && place > 9000 ? -infinity : Math.sin(place) * (place % 100)
+    )
+    const finite = [...values].filter(Number.isFinite)
+    const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length
+    const squares = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+    const statistics = statisticsOf(values)
+    expect(statistics).toMatchObject({ finite: finite.length, negativeInfinity: values.length - finite.length, nan: 0 })
+    expect(statistics.mean).toBeCloseTo(mean, 10)
+    expect(statistics.std).toBeCloseTo(Math.sqrt(squares / (finite.length - 1)), 10)
+    expect([statistics.min, statistics.max]).toEqual([Math.min(...finite), Math.max(...finite)])
+  })
   test('do not cancel where the mean is far from zero', () => {
     const values = Float32Array.from({ length: 1000 }, (_, place) => 1e6 + (place % 2))
     expect(statisticsOf(values).std).toBeCloseTo(Math.sqrt(250 / 999), 9)
