@@ -210,7 +210,15 @@ function drawNorms(
 }
 
 /** The scale with its numbers, and what it cannot show, along a line that begins at (x, y). Height 30. */
-export function drawLegend(surface: Surface, x: number, y: number, scale: HeatScale, beyond: Beyond, colors: PictureColors): void {
+export function drawLegend(
+  surface: Surface,
+  x: number,
+  y: number,
+  scale: HeatScale,
+  beyond: Beyond,
+  colors: PictureColors,
+  measure: Measure
+): void {
   const length = 200
   const steps = 100
   for (let step = 0; step < steps; step++) {
@@ -227,7 +235,7 @@ export function drawLegend(surface: Surface, x: number, y: number, scale: HeatSc
       surface.outline(at - 0.5, y - 0.5, 11, 11, colors.line, 1)
     }
     surface.text(at + (fill === null ? 0 : 15), y + 5, text, { color: colors.muted, size: labelSize })
-    at += 15 + 6.5 * text.length + 16
+    at += 15 + measure(text, labelSize, false) + 16
   }
 }
 

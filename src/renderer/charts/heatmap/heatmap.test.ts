@@ -8,20 +8,22 @@ import { SvgSurface } from './surface.ts'
 import { between, isWhole, moved, showing, wholeOf, zoomed } from './viewport.ts'
 
 const extent = { rows: 20, columns: 1000 }
+const both = (factor: number) => ({ rows: factor, columns: factor })
 
 describe('the part in sight', () => {
   test('zooms around a place, which keeps its share, and never leaves the matrix', () => {
-    expect(zoomed(wholeOf(extent), extent, 2, { row: 0, column: 500 })).toEqual({ rows: [0, 10], columns: [250, 750] })
-    expect(zoomed({ rows: [15, 20], columns: [900, 1000] }, extent, 0.5, { row: 19, column: 999 })).toEqual({
+    expect(zoomed(wholeOf(extent), extent, both(2), { row: 0, column: 500 })).toEqual({ rows: [0, 10], columns: [250, 750] })
+    expect(zoomed({ rows: [15, 20], columns: [900, 1000] }, extent, both(0.5), { row: 19, column: 999 })).toEqual({
       rows: [10, 20],
       columns: [800, 1000]
     })
-    expect(isWhole(zoomed(wholeOf(extent), extent, 0.5, { row: 3, column: 7 }), extent)).toBe(true)
+    expect(zoomed(wholeOf(extent), extent, { rows: 1, columns: 4 }, { row: 3, column: 0 })).toEqual({ rows: [0, 20], columns: [0, 250] })
+    expect(isWhole(zoomed(wholeOf(extent), extent, both(0.5), { row: 3, column: 7 }), extent)).toBe(true)
   })
   test('keeps a row and some columns however far it zooms', () => {
-    const near = zoomed({ rows: [3, 4], columns: [10, 14] }, extent, 100, { row: 3, column: 12 })
+    const near = zoomed({ rows: [3, 4], columns: [10, 14] }, extent, both(100), { row: 3, column: 12 })
     expect([near.rows[1] - near.rows[0], near.columns[1] - near.columns[0]]).toEqual([1, 4])
-    expect(zoomed(wholeOf({ rows: 2, columns: 1 }), { rows: 2, columns: 1 }, 8, { row: 1, column: 0 })).toEqual({
+    expect(zoomed(wholeOf({ rows: 2, columns: 1 }), { rows: 2, columns: 1 }, both(8), { row: 1, column: 0 })).toEqual({
       rows: [1, 2],
       columns: [0, 1]
     })

@@ -10,6 +10,12 @@ export type PictureSource = {
   draw: (surface: Surface) => void
 }
 
+/** What a picture stands in: a heading of this height above it, a foot below, and the width that those two need. */
+export type PictureFrame = { above: number; below: number; width: number; draw: (surface: Surface, foot: number) => void }
+
+/** Draws what is shown into a file, in a frame. */
+export type PictureExporter = (kind: PictureKind, frame: PictureFrame) => Promise<Blob>
+
 const density = 2
 
 /** Draws a picture into a file. Throws where the browser makes no PNG of it. */

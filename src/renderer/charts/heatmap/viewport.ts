@@ -36,14 +36,20 @@ export function between(one: Place, other: Place, extent: Extent): Viewport {
   }
 }
 
-/** Magnified by `factor` (below 1: reduced) around a place, which keeps its share of the picture. */
-export function zoomed({ rows, columns }: Viewport, extent: Extent, factor: number, at: Place): Viewport {
-  const along = ([start, end]: Range, place: number, size: number, fewest: number) => {
+/** By how much rows and columns are magnified; below 1 they are reduced. */
+export type Factors = { rows: number; columns: number }
+
+/** Magnified around a place, which keeps its share of the picture. */
+export function zoomed({ rows, columns }: Viewport, extent: Extent, factors: Factors, at: Place): Viewport {
+  const along = ([start, end]: Range, place: number, size: number, factor: number, fewest: number) => {
     const length = (end - start) / factor
     const share = (place - start) / Math.max(1, end - start)
     return within(place - share * length, length, size, Math.min(fewest, size))
   }
-  return { rows: along(rows, at.row, extent.rows, fewestRows), columns: along(columns, at.column, extent.columns, fewestColumns) }
+  return {
+    rows: along(rows, at.row, extent.rows, factors.rows, fewestRows),
+    columns: along(columns, at.column, extent.columns, factors.columns, fewestColumns)
+  }
 }
 
 /** Moved by whole rows and columns, as far as there are any. */
