@@ -10,6 +10,14 @@ export type Cells = {
   columnsPerCell: number
 }
 
+/** A cell of a picture with the rows and columns of the matrix that it stands for; `head` where there is a matrix per head. */
+export type PointedCell = { head: number | null; rows: Range; columns: Range; value: number }
+
+/** Everything about a cell of a matrix. */
+export function pointedCell(cells: Cells, cell: Place, head: number | null = null): PointedCell {
+  return { head, rows: rowsOfCell(cells, cell.row), columns: columnsOfCell(cells, cell.column), value: cellValue(cells, cell) }
+}
+
 export function countOf([start, end]: Range, perCell: number): number {
   return Math.ceil((end - start) / perCell)
 }

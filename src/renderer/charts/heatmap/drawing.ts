@@ -107,8 +107,8 @@ function drawNumbers(surface: Surface, cells: Cells, scale: HeatScale, { x, y, r
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const value = cells.values[row * columns + column] ?? Number.NaN
-      // A mask has its colour; as numbers it would be half of the picture.
-      if (value === Number.NEGATIVE_INFINITY) continue
+      // Half of an attention picture is masked or nothing: its colour says so.
+      if (value === Number.NEGATIVE_INFINITY || value === 0) continue
       const { color } = fillOf(scale, value)
       const style = { color, size: numberSize, mono: true, align: 'center' } as const
       surface.text(x + (column + 0.5) * cellWidth, y + (row + 0.5) * cellHeight, shortNumber(value), style)

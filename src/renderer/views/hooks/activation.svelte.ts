@@ -7,7 +7,7 @@ import type { Extent, Range } from '../../charts/heatmap/viewport.ts'
 import { client, errorOf } from '../../state/connection.svelte.ts'
 import type { RunProgress } from '../../state/run.svelte.ts'
 
-type Window = z.input<typeof activationWindow>
+export type ActivationWindow = z.input<typeof activationWindow>
 type ActivationRequest = z.input<typeof activationRequest>
 
 /** How far the colours reach: all values, those without special tokens, or 99% of them. */
@@ -15,16 +15,17 @@ export type Reach = 'largest' | 'ordinary' | 'most'
 
 /** Values that have come, and the window they answer. */
 export type SeenValues = {
-  window: Window
+  window: ActivationWindow
   whole: { planes: number } & Extent
   planes: Range
-  /** A matrix of cells per plane. */
+  /** A matrix of cells per plane, and the values of all of them. */
   matrices: Cells[]
+  all: Float32Array
   norms: Float32Array | null
 }
 
-function floatsOf(bytes: ArrayBuffer): Float32Array {
-  return new Float32Array(bytes)
+async function floatsOf(bytes: Blob): Promise<Float32Array> {
+  return new Float32Array(await bytes.arrayBuffer())
 }
 
 class ActivationLook {
@@ -47,7 +48,7 @@ class ActivationLook {
 
   #wanted: ActivationRequest | null = null
   #abort: AbortController | null = null
-  #window: Window | null = null
+  #window: ActivationWindow | null = null
   #fetching = false
 
   /** Computes an activation unless it is open or under way; what was being opened is cancelled. */
@@ -112,7 +113,7 @@ class ActivationLook {
    * Fetches a window. One is under way at a time, and of those asked for meanwhile the last one counts: none is cancelled,
    * since cancelling may cost the inference process what it keeps.
    */
-  look(window: Window): void {
+  look(window: ActivationWindow): void {
     this.#window = window
     if (!this.#fetching) void this.#fetch()
   }
@@ -126,8 +127,8 @@ class ActivationLook {
         this.#window = null
         if (request === null) return
         const answer = await client.hooks.values({ ...request, window })
-        const values = floatsOf(await answer.values.arrayBuffer())
-        const norms = answer.norms === null ? null : floatsOf(await answer.norms.arrayBuffer())
+        const values = await floatsOf(answer.values)
+        const norms = answer.norms === null ? null : await floatsOf(answer.norms)
         if (this.request !== request) continue
         const { whole, planes, rows, columns, rowsPerCell, columnsPerCell } = answer
         const size = values.length / (planes[1] - planes[0])
@@ -138,7 +139,7 @@ class ActivationLook {
           rowsPerCell,
           columnsPerCell
         }))
-        this.values = { window, whole, planes, matrices, norms }
+        this.values = { window, whole, planes, matrices, all: values, norms }
         this.error = null
       }
     } catch (thrown) {
