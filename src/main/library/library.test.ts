@@ -88,6 +88,8 @@ describe('opening', () => {
     const library = await openLibrary({ home })
     const found = await library.findSaes(path.join(demo, 'saes'))
     expect(found.map(({ name, source, dSae }) => [name, source, dSae])).toEqual([
+      ['blocks.2.attn.hook_z', 'demo-gemma2-tiny/2-demo-att-1k', 1024],
+      ['blocks.2.hook_mlp_out', 'demo-gemma2-tiny/2-demo-mlp-1k', 1024],
       ['layer_1/width_1k/average_l0_15', 'demo-gemma2-tiny/1-demo-res-1k', 1024],
       ['layer_2/width_1k/average_l0_3', null, 1024],
       ['layer_2/width_1k/average_l0_15', 'demo-gemma2-tiny/2-demo-res-1k', 1024]

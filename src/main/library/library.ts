@@ -15,10 +15,12 @@ import {
   workspace as workspaceSchema
 } from '../../contract/library.ts'
 import { elementCount } from '../checkpoint/tensor.ts'
-import { openSae, type Sae } from '../sae/sae.ts'
+import { attach } from '../sae/fit.ts'
+import { openSae } from '../sae/open.ts'
+import { type Sae, tensorsOf } from '../sae/sae.ts'
 import { type Model, openModel } from '../transformer/model.ts'
-import { findSaeFolders, kindOf, listFolder } from './folders.ts'
-import { releaseOf } from './releases.ts'
+import { findSaePaths, kindOf, listFolder } from './folders.ts'
+import { readingFacts, releaseOf } from './releases.ts'
 import { resourcesFolder } from './resources.ts'
 import { StateFile } from './state-file.ts'
 
@@ -39,12 +41,11 @@ function demoWorkspace(): SavedWorkspace {
   }
 }
 
-/** Short name for pickers: what follows the repository, or the last folders of the path. */
+/** Short name for pickers: in Gemma Scope what follows the repository, else the SAE's own. */
 function saeName(sae: Sae): string {
-  const folder = sae.path.endsWith('.npz') ? path.dirname(sae.path) : sae.path
-  const parts = folder.split(path.sep)
+  const parts = sae.path.replace(/[\\/]params\.npz$/, '').split(path.sep)
   const layer = parts.findLastIndex(part => /^layer_\d+$/.test(part) || part === 'embedding')
-  return parts.slice(layer === -1 ? -1 : layer).join('/')
+  return layer === -1 ? sae.name : parts.slice(layer).join('/')
 }
 
 async function isThere(file: string): Promise<boolean> {
@@ -81,39 +82,16 @@ function describeModel(model: Model): ModelSummary {
   }
 }
 
-/** Throws where the SAE fits no hook point that is named, naming the SAE, the hook point and the model. */
-function checkFit(sae: Sae, model: Model): void {
-  const fitting = model.hookPoints.filter(point => point.width === sae.dIn).map(point => point.name)
-  const some =
-    fitting.length === 0
-      ? `No hook point of ${model.name} has ${sae.dIn} features.`
-      : `Those that fit: ${fitting.slice(0, 6).join(', ')} and ${Math.max(0, fitting.length - 6)} more.`
-  if (sae.hook === null) {
-    throw new SpliceError('sae/no-hook', `nothing in ${sae.path} says which hook point it belongs to`, {
-      file: sae.path,
-      field: 'hook',
-      hint: `Name it, on the command line with @ after the path. ${some}`
-    })
-  }
-  const point = model.hookPoints.find(candidate => candidate.name === sae.hook)
-  if (point === undefined) {
-    throw new SpliceError('sae/no-such-hook', `${model.name} has no hook point ${sae.hook}, where ${sae.path} belongs`, {
-      file: sae.path,
-      field: 'hook',
-      hint: some
-    })
-  }
-  if (point.width !== sae.dIn) {
-    throw new SpliceError(
-      'sae/width',
-      `${sae.path} reads ${sae.dIn} features, but ${sae.hook} of ${model.name} has ${point.width ?? 'as many as the prompt has positions'}`,
-      {
-        file: sae.path,
-        field: 'hook',
-        hint: some
-      }
-    )
-  }
+/** What a person says of an SAE that they open. */
+interface SaeChoices {
+  readonly hook?: string
+  readonly hookOut?: string
+  readonly normFactor?: number
+}
+
+/** An SAE by its headers, with what its release says of how it is read. */
+export async function openReleased(saePath: string, choices: SaeChoices): Promise<Sae> {
+  return openSae(saePath, { ...choices, release: readingFacts(await releaseOf(saePath)) })
 }
 
 /** Opens the library of a home folder. Nothing is read until it is asked for. */
@@ -121,7 +99,6 @@ export async function openLibrary({ home }: { home: string }) {
   const workspaceFile = new StateFile(path.join(home, 'workspace.json'), savedWorkspace.nullable(), () => null)
   const recentFile = new StateFile(path.join(home, 'recent.json'), savedRecent, () => [])
   const settingsFile = new StateFile(path.join(home, 'settings.json'), settingsSchema, () => settingsSchema.parse({}))
-  const cacheFolder = path.join(home, 'cache')
   let remembering: Promise<void> = Promise.resolve()
 
   /** Puts an item in front of the recent ones, one after the other. */
@@ -144,15 +121,22 @@ export async function openLibrary({ home }: { home: string }) {
       format: sae.format,
       architecture: sae.architecture,
       hook: sae.hook,
+      hookOut: sae.hookOut,
+      headIndex: sae.headIndex,
       dIn: sae.dIn,
       dSae: sae.dSae,
+      dOut: sae.dOut,
+      activation: sae.weights.activation.kind,
+      normalisation: sae.normalisation,
+      normFactor: sae.normFactor,
+      appliesDecoderBiasToInput: sae.appliesDecoderBiasToInput,
+      hasSkip: sae.weights.skip !== null,
+      model: sae.model,
+      notes: [...sae.notes],
       averageL0: known?.averageL0 ?? null,
       source: known?.source ?? null,
       release: known?.release ?? null,
-      sizeBytes: [sae.encoder, sae.decoder, sae.encoderBias, sae.decoderBias, sae.threshold].reduce(
-        (sum, tensor) => sum + tensor.byteLength,
-        0
-      )
+      sizeBytes: tensorsOf(sae.weights).reduce((sum, tensor) => sum + tensor.byteLength, 0)
     }
   }
 
@@ -178,9 +162,12 @@ export async function openLibrary({ home }: { home: string }) {
     },
 
     /** Reads an SAE's headers; with a model, checks that it fits. Throws naming the SAE and, where there is one, the hook point. */
-    async openSae(saePath: string, options: { hook?: string; model?: string }): Promise<SaeSummary> {
-      const sae = await openSae(saePath, { hook: options.hook, cacheFolder })
-      if (options.model !== undefined) checkFit(sae, await openModel(options.model))
+    async openSae(saePath: string, { model, ...choices }: SaeChoices & { model?: string }): Promise<SaeSummary> {
+      const sae = await openReleased(saePath, choices)
+      if (model !== undefined) {
+        const { hookPoints, name } = await openModel(model)
+        attach(sae, hookPoints, name)
+      }
       const summary = await describeSae(sae)
       await remember('sae', summary.path, summary.name)
       return summary
@@ -188,8 +175,8 @@ export async function openLibrary({ home }: { home: string }) {
 
     /** SAEs at or below a path; those that cannot be read are left out. */
     async findSaes(root: string): Promise<SaeSummary[]> {
-      const folders = await findSaeFolders(root)
-      const found = await Promise.allSettled(folders.map(async folder => describeSae(await openSae(folder, { cacheFolder }))))
+      const paths = await findSaePaths(root)
+      const found = await Promise.allSettled(paths.map(async at => describeSae(await openReleased(at, {}))))
       return found.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
     },
 

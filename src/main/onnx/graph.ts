@@ -179,6 +179,18 @@ export class GraphBuilder {
   gather(data: Value, indices: Value, axis = 0): Value {
     return this.#one('Gather', [data, indices], data.type, { axis: { int: axis } })
   }
+  /** Elements of `data` at `indices` along an axis, both of the same shape but there. */
+  gatherElements(data: Value, indices: Value, axis: number): Value {
+    return this.#one('GatherElements', [data, indices], data.type, { axis: { int: axis } })
+  }
+  /** `data` with `updates` at `indices` along an axis. */
+  scatterElements(data: Value, indices: Value, updates: Value, axis: number): Value {
+    return this.#one('ScatterElements', [data, indices, updates], data.type, { axis: { int: axis } })
+  }
+  /** Float32 zeros in the shape of a value. */
+  zerosLike(a: Value): Value {
+    return this.#one('ConstantOfShape', [this.#one('Shape', [a], 'int64')], 'float32')
+  }
   concatenate(values: readonly Value[], axis: number): Value {
     const type = values[0]?.type ?? 'float32'
     return this.#one('Concat', values, type, { axis: { int: axis } })
@@ -211,6 +223,10 @@ export class GraphBuilder {
   }
   mean(a: Value, axes: readonly number[], keep = false): Value {
     return this.#reduce('ReduceMean', a, axes, keep)
+  }
+  /** Euclidean norm. */
+  norm(a: Value, axes: readonly number[], keep = false): Value {
+    return this.#reduce('ReduceL2', a, axes, keep)
   }
   maximum(a: Value, axes: readonly number[], keep = false): Value {
     return this.#reduce('ReduceMax', a, axes, keep)

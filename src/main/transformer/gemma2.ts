@@ -172,7 +172,8 @@ function readGemma2(checkpoint: Checkpoint, reading: Reading): Transformer {
   function mlpInput(g: HookedGraph, block: string, normalized: Value, applyGain: (x: Value) => Value): Value {
     if (!reading.hookMlpIn) return applyGain(normalized)
     const hook = (x: Value) => g.hook(`${block}.mlp.hook_in`, x, ['position', dModel])
-    return gainsFolded ? applyGain(hook(normalized)) : hook(applyGain(normalized))
+    if (!gainsFolded) return hook(applyGain(normalized))
+    return g.unfolded(`${block}.mlp.hook_in`, applyGain(hook(normalized)), ['position', dModel])
   }
 }
 

@@ -11,6 +11,11 @@ export interface HookedGraph {
   readonly graph: GraphBuilder
   /** Names the value as TransformerLens does; gives what flows on from here. */
   hook(name: string, value: Value, shape: HookShape): Value
+  /**
+   * Where a hook point of this reading lacks what is folded into weights: the same activation with it, as the unprocessed model
+   * has it. SAEs that were trained on that read it here.
+   */
+  unfolded(name: string, value: Value, shape: HookShape): Value
   /** A value that several blocks of one graph share, made when it is first asked for. */
   once(name: string, make: () => Value): Value
 }
