@@ -39,7 +39,12 @@ function has(variant: Variant, capture: Capture, hookOf: ReadonlyMap<string, str
   return splice !== undefined && (splice.errorTerm || !capture.name.endsWith('.hook_sae_error'))
 }
 
-/** Writes `<variant>/<hook name>` and `<variant>/logits`, each with a batch dimension of 1 in front. */
+/** A batch dimension of 1 in front, unless the hook point's first axis is the batch already. */
+function shapeWithBatch({ shape, values }: KeptActivation): number[] {
+  return shape[0] === 'batch-position-head' ? [...values.shape] : [1, ...values.shape]
+}
+
+/** Writes `<variant>/<hook name>` and `<variant>/logits`, each with a batch dimension of 1. */
 export async function saveActivations(
   file: string,
   activations: readonly KeptActivation[],
@@ -51,7 +56,7 @@ export async function saveActivations(
     const hooks = activations.filter(activation => has(variant, activation, hookOf))
     const whole = logits[row]
     return [
-      ...hooks.map(({ name, values }) => ({ name: `${variant.name}/${name}`, shape: [1, ...values.shape], data: values.row(row) })),
+      ...hooks.map(hook => ({ name: `${variant.name}/${hook.name}`, shape: shapeWithBatch(hook), data: hook.values.row(row) })),
       ...(whole === undefined ? [] : [{ name: `${variant.name}/logits`, shape: [1, positions, whole.length / positions], data: whole }])
     ]
   })

@@ -5,81 +5,19 @@ import { fromMaybeNumber } from '../../../contract/numbers.ts'
 import {
   expectClose,
   expectHook,
+  expectOutputs,
   expectSameActive,
+  expectValues,
   golden,
   index,
-  logSoftmax,
   promptOf,
   readingOf,
   runAndSave,
   tensorsOf,
-  type Values,
   variantOf
 } from './golden-data.ts'
 
 const clean = { name: 'clean', splices: [] }
-
-function expectValues(name: string, values: Values | undefined): Values {
-  if (values === undefined) throw new Error(`the golden data has no ${name}`)
-  return values
-}
-
-/** Logits, log-probs, ranks and loss of a variant against the golden outputs. */
-function expectOutputs(
-  result: Awaited<ReturnType<typeof runAndSave>>['result'],
-  variant: string,
-  logits: Values | undefined,
-  expected: Map<string, Values>,
-  ids: number[]
-) {
-  const expectedLogProbs = expectValues('log_probs', expected.get('output.log_probs'))
-  expectClose('logits', logits, expectValues('logits', expected.get('output.logits')), 5e-4, 0)
-  if (logits !== undefined) expectClose('log_probs', logSoftmax(logits), expectedLogProbs, 5e-4, 0)
-  const ours = result.variants.find(candidate => candidate.name === variant)
-  const vocabulary = expectedLogProbs.shape[2] ?? 0
-  for (const [position, id] of ids.entries()) {
-    if (position === 0) {
-      expect(ours?.logProbs[0]).toBeNull()
-      continue
-    }
-    const row = expectedLogProbs.data.subarray((position - 1) * vocabulary, position * vocabulary)
-    const actual = fromMaybeNumber(ours?.logProbs[position] ?? null)
-    expect(Math.abs((actual ?? Number.NaN) - (row[id] ?? 0)), `log-prob of token ${position}`).toBeLessThanOrEqual(5e-4)
-    expect(ours?.ranks[position], `rank of token ${position}`).toBe(row.filter(value => value > (row[id] ?? 0)).length)
-    const best = row.indexOf(Math.max(...row))
-    expect(ours?.topK[position - 1]?.[0]?.id, `best prediction after ${position - 1}`).toBe(best)
-  }
-  const perToken = expectValues('loss_per_token', expected.get('output.loss_per_token')).data
-  const loss = perToken.reduce((sum, value) => sum + value, 0) / perToken.length
-  expect(Math.abs((fromMaybeNumber(ours?.loss ?? null) ?? Number.NaN) - loss)).toBeLessThanOrEqual(5e-4)
-}
-
-describe('gemma2 models equal TransformerLens at every hook point', () => {
-  for (const model of index.models.filter(candidate => candidate.id.startsWith('gemma2'))) {
-    for (const { id: prompt } of model.prompts) {
-      for (const variant of model.variants) {
-        test(`${model.id} ${prompt} ${variant}`, async () => {
-          const { ids, variants } = await promptOf(model.id, prompt)
-          const recorded = variants[variant]
-          const expected = await tensorsOf(golden('runs', model.id, prompt, recorded?.file ?? ''))
-          const { result, saved } = await runAndSave({
-            model: golden(model.path),
-            prompt: { ids },
-            variants: [clean],
-            ...readingOf(variant)
-          })
-          const ours = variantOf(saved, 'clean')
-          // Some readings record outputs alone.
-          if (recorded?.cache_order !== undefined && recorded.cache_order.length > 0) {
-            expect([...ours.keys()].filter(name => name !== 'logits')).toEqual(recorded.cache_order)
-          }
-          for (const [name, values] of expected) if (!name.startsWith('output.')) expectHook(name, ours.get(name), values)
-          expectOutputs(result, 'clean', ours.get('logits'), expected, ids)
-        })
-      }
-    }
-  }
-})
 
 const gemmaScopeSaes = index.saes.filter(sae => sae.model === 'gemma2-tiny' && ['gemma_scope_npz', 'multi'].includes(sae.format))
 
