@@ -45,7 +45,12 @@ function has(variant: Variant, capture: Capture, targetOf: ReadonlyMap<string, s
   return splice !== undefined && (splice.errorTerm || !/\.(hook_sae_error|error)$/.test(capture.name))
 }
 
-/** Writes `<variant>/<hook name>` and `<variant>/logits`, each with a batch dimension of 1 in front. */
+/** A batch dimension of 1 in front, unless the hook point's first axis is the batch already. */
+function shapeWithBatch({ shape, values }: KeptActivation): number[] {
+  return shape[0] === 'batch-position-head' ? [...values.shape] : [1, ...values.shape]
+}
+
+/** Writes `<variant>/<hook name>` and `<variant>/logits`, each with a batch dimension of 1. */
 export async function saveActivations(
   file: string,
   activations: readonly KeptActivation[],
@@ -57,7 +62,7 @@ export async function saveActivations(
     const hooks = activations.filter(activation => has(variant, activation, targetOf))
     const whole = logits[row]
     return [
-      ...hooks.map(({ name, values }) => ({ name: `${variant.name}/${name}`, shape: [1, ...values.shape], data: values.row(row) })),
+      ...hooks.map(hook => ({ name: `${variant.name}/${hook.name}`, shape: shapeWithBatch(hook), data: hook.values.row(row) })),
       ...(whole === undefined ? [] : [{ name: `${variant.name}/logits`, shape: [1, positions, whole.length / positions], data: whole }])
     ]
   })

@@ -4,8 +4,11 @@
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
 
-/** A hook point's shape after the batch dimension: sizes, or the axes that follow the prompt. */
-export type HookShape = readonly (number | 'position' | 'query' | 'key')[]
+/**
+ * A hook point's shape after the batch dimension: sizes, or the axes that follow the prompt. `batch-position-head` is all
+ * leading axes in one, as TransformerLens flattens them where it normalizes queries and keys; no batch dimension stands before it.
+ */
+export type HookShape = readonly (number | 'position' | 'query' | 'key' | 'batch-position-head')[]
 
 export interface HookedGraph {
   readonly graph: GraphBuilder

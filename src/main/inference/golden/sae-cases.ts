@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { type ProcessingFlag, processingFlag, type Variant } from '../../../contract/run.ts'
+import type { Variant } from '../../../contract/run.ts'
 import type { InferenceJob } from '../messages.ts'
 import { golden } from './golden-data.ts'
 
@@ -88,17 +88,6 @@ export function membersOf(entry: SaeEntry): JobSae[] {
   if (entry.members !== undefined) return entry.members.flatMap(member => membersOf(saeCase(member)))
   const factor = entry.format === 'llama_scope' ? undefined : entry.norm_scaling_factor
   return [{ name: entry.id.replaceAll('.', '-'), path: golden(entry.path ?? ''), ...(factor === undefined ? {} : { normFactor: factor }) }]
-}
-
-/** The processing and layer order behind a golden variant's name. */
-export function readingOf(variant: string): Pick<InferenceJob, 'processing' | 'layerOrder'> {
-  const [name = '', order] = variant.split('__')
-  const all: readonly ProcessingFlag[] = processingFlag.options
-  const only = all.filter(flag => name === `${flag}_only`)
-  return {
-    processing: name === 'processed' ? [...all] : only,
-    layerOrder: order === 'hf_layer_order' ? 'checkpoint' : 'transformer-lens'
-  }
 }
 
 export const clean: Variant = { name: 'clean', splices: [] }

@@ -1,9 +1,19 @@
 /** A run that is cut into stages gives the numbers of one that is not, whatever SAEs it has. */
 import { describe, expect, test } from 'vitest'
 import { fromMaybeNumber } from '../../../contract/numbers.ts'
-import { expectClose, expectHook, golden, promptOf, runAndSave, tensorsOf, variantOf } from './golden-data.ts'
-import { expectOutputs, expectValues } from './outputs.ts'
-import { clean, membersOf, readingOf, saeCase, splicesOf } from './sae-cases.ts'
+import {
+  expectClose,
+  expectHook,
+  expectOutputs,
+  expectValues,
+  golden,
+  promptOf,
+  readingOf,
+  runAndSave,
+  tensorsOf,
+  variantOf
+} from './golden-data.ts'
+import { clean, membersOf, saeCase, splicesOf } from './sae-cases.ts'
 
 /** One block a stage, seven pieces of the vocabulary, three positions at a time. */
 const manyStages = { parameters: 1000, rows: 9 }
