@@ -78,7 +78,15 @@ export async function openWeightFile(file: string): Promise<WeightFile> {
 }
 
 async function openSafetensors(file: string): Promise<WeightFile> {
-  const { path, sizeBytes, tensors, metadata } = await readSafetensors(file)
+  const { path, sizeBytes, tensors, metadata } = await readSafetensors(file).catch((thrown: unknown) => {
+    const isMeant = file.endsWith('.safetensors') || !(thrown instanceof SpliceError) || !thrown.kind.startsWith('safetensors/')
+    if (isMeant) throw thrown
+    throw new SpliceError('weights/unknown', `${file} is no file of weights`, {
+      file,
+      hint: 'Splice reads safetensors, npz and the zip files of torch.save.',
+      cause: thrown
+    })
+  })
   return { path, container: 'safetensors', sizeBytes, entries: byName([...tensors.values()].map(storedEntry)), metadata }
 }
 
