@@ -13,17 +13,19 @@ import { resourcesFolder } from './resources.ts'
 const searchDepth = 6
 const searchFolders = 5000
 
+/** Whether a folder of these names is a model's, whatever else lies in it. */
+export function looksLikeModel(names: readonly string[]): boolean {
+  return names.includes('config.json') && names.some(name => /^model(-\d+-of-\d+)?\.safetensors$|\.safetensors\.index\.json$/.test(name))
+}
+
 /** What a path holds. `folder` is a folder that is neither model nor SAE, `unknown` a file of no known kind. */
 export async function kindOf(file: string): Promise<PathKind> {
   const stat = await fs.stat(file).catch(() => null)
   if (stat === null) return 'unknown'
   if (stat.isFile()) return kindOfFile(file)
   const names = await fs.readdir(file).catch((): string[] => [])
-  if (looksLikeSae(names) && (await isSae(file))) return 'sae'
-  if (names.includes('config.json') && names.some(name => name.endsWith('.safetensors') || name.endsWith('.safetensors.index.json'))) {
-    return 'model'
-  }
-  return 'folder'
+  if (looksLikeModel(names)) return 'model'
+  return looksLikeSae(names) && (await isSae(file)) ? 'sae' : 'folder'
 }
 
 async function kindOfFile(file: string): Promise<PathKind> {

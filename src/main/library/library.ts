@@ -14,15 +14,13 @@ import {
   type Workspace,
   workspace as workspaceSchema
 } from '../../contract/library.ts'
-import { elementCount } from '../checkpoint/tensor.ts'
 import { attach } from '../sae/fit.ts'
-import { openSae } from '../sae/open.ts'
-import { type Sae, tensorsOf } from '../sae/sae.ts'
-import { type Model, openModel } from '../transformer/model.ts'
+import { openModel } from '../transformer/model.ts'
 import { findSaePaths, kindOf, listFolder } from './folders.ts'
-import { readingFacts, releaseOf } from './releases.ts'
+import { inspect } from './inspect.ts'
 import { resourcesFolder } from './resources.ts'
 import { StateFile } from './state-file.ts'
+import { describeModel, describeSae, openReleased, type SaeChoices } from './summaries.ts'
 
 const savedWorkspace = workspaceSchema.omit({ isDemo: true })
 type SavedWorkspace = z.infer<typeof savedWorkspace>
@@ -41,57 +39,11 @@ function demoWorkspace(): SavedWorkspace {
   }
 }
 
-/** Short name for pickers: in Gemma Scope what follows the repository, else the SAE's own. */
-function saeName(sae: Sae): string {
-  const parts = sae.path.replace(/[\\/]params\.npz$/, '').split(path.sep)
-  const layer = parts.findLastIndex(part => /^layer_\d+$/.test(part) || part === 'embedding')
-  return layer === -1 ? sae.name : parts.slice(layer).join('/')
-}
-
 async function isThere(file: string): Promise<boolean> {
   return fs.access(file).then(
     () => true,
     () => false
   )
-}
-
-/** Bytes of a run's activations for 50 tokens in two rows: residual streams, scores, gated MLP, one piece of logits. */
-function estimateMemory(model: Model): number {
-  const rows = 100
-  const perRow = 8 * model.dModel + 4 * model.dMlp + 6 * model.heads * model.dHead + 50 * model.heads + model.vocabulary / 4
-  return 60e6 + 4 * rows * perRow
-}
-
-function describeModel(model: Model): ModelSummary {
-  const tensors = [...model.checkpoint.tensors.values()]
-  return {
-    path: model.folder,
-    name: model.name,
-    family: model.family,
-    layers: model.layers,
-    dModel: model.dModel,
-    heads: model.heads,
-    vocabulary: model.vocabulary,
-    context: model.context,
-    parameters: tensors.reduce((sum, tensor) => sum + elementCount(tensor.shape), 0),
-    dtype: [...new Set(tensors.map(tensor => tensor.dtype))].join(', '),
-    sizeBytes: model.checkpoint.sizeBytes,
-    memoryEstimateBytes: estimateMemory(model),
-    hookPoints: model.hookPoints.map(point => point.name),
-    hasTokenizer: model.checkpoint.tokenizerFile !== null
-  }
-}
-
-/** What a person says of an SAE that they open. */
-interface SaeChoices {
-  readonly hook?: string
-  readonly hookOut?: string
-  readonly normFactor?: number
-}
-
-/** An SAE by its headers, with what its release says of how it is read. */
-export async function openReleased(saePath: string, choices: SaeChoices): Promise<Sae> {
-  return openSae(saePath, { ...choices, release: readingFacts(await releaseOf(saePath)) })
 }
 
 /** Opens the library of a home folder. Nothing is read until it is asked for. */
@@ -111,33 +63,6 @@ export async function openLibrary({ home }: { home: string }) {
         await recentFile.write([{ kind, path: file, name, openedAt: Date.now() }, ...others].slice(0, rememberedItems))
       })
     return remembering
-  }
-
-  async function describeSae(sae: Sae): Promise<SaeSummary> {
-    const known = await releaseOf(sae.path)
-    return {
-      path: sae.path,
-      name: saeName(sae),
-      format: sae.format,
-      architecture: sae.architecture,
-      hook: sae.hook,
-      hookOut: sae.hookOut,
-      headIndex: sae.headIndex,
-      dIn: sae.dIn,
-      dSae: sae.dSae,
-      dOut: sae.dOut,
-      activation: sae.weights.activation.kind,
-      normalisation: sae.normalisation,
-      normFactor: sae.normFactor,
-      appliesDecoderBiasToInput: sae.appliesDecoderBiasToInput,
-      hasSkip: sae.weights.skip !== null,
-      model: sae.model,
-      notes: [...sae.notes],
-      averageL0: known?.averageL0 ?? null,
-      source: known?.source ?? null,
-      release: known?.release ?? null,
-      sizeBytes: tensorsOf(sae.weights).reduce((sum, tensor) => sum + tensor.byteLength, 0)
-    }
   }
 
   return {
@@ -172,6 +97,9 @@ export async function openLibrary({ home }: { home: string }) {
       await remember('sae', summary.path, summary.name)
       return summary
     },
+
+    /** Looks through a model folder, an SAE or a weights file. Throws what is wrong with it, naming the file. */
+    inspect,
 
     /** SAEs at or below a path; those that cannot be read are left out. */
     async findSaes(root: string): Promise<SaeSummary[]> {

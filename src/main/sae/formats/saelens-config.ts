@@ -21,8 +21,10 @@ const architectures = [
 ] as const
 export type SaeLensArchitecture = (typeof architectures)[number]
 
+const normalisations = ['none', 'expected_average_only_in', 'constant_norm_rescale', 'layer_norm'] as const
+
 const size = z.int().positive()
-const dtype = z.string().regex(/^(torch\.)?(float32|float64|float16|bfloat16)$/)
+const dtype = z.string().regex(/^(torch\.)?(float32|float64|float16|bfloat16)$/, 'no type of weights')
 const kwargs = z.record(z.string(), z.unknown())
 
 /** Fields that mean the same in every age; null stands for what is left out. */
@@ -33,9 +35,7 @@ const common = z.looseObject({
   d_out: size.nullish(),
   dtype: dtype.nullish(),
   apply_b_dec_to_input: z.boolean().nullish(),
-  normalize_activations: z
-    .union([z.boolean(), z.enum(['none', 'expected_average_only_in', 'constant_norm_rescale', 'layer_norm'])])
-    .nullish(),
+  normalize_activations: z.union([z.boolean(), z.enum(normalisations)], `not one of ${normalisations.join(', ')}`).nullish(),
   reshape_activations: z.enum(['none', 'hook_z']).nullish(),
   k: z.number().nullish(),
   rescale_acts_by_decoder_norm: z.boolean().nullish(),
