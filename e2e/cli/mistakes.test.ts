@@ -127,6 +127,11 @@ describe('options', () => {
     [[...runDemo, '--prompt', 'a', '--hooks', 'blocks.0.hook_nothing'], 'blocks.0.hook_nothing'],
     [[...runDemo, '--prompt', 'a', '--sae', '/gone'], '/gone'],
     [[...runDemo, '--prompt', 'a', 'more'], 'more'],
+    [[...runDemo, '--prompt', 'a', '--sae', demo.sae, '--sae-norm-factor', 'sae1=2'], 'normalize_activations is none'],
+    [['inspect'], 'PATH'],
+    [['inspect', '/gone'], '/gone'],
+    [['inspect', demo.model, 'more'], 'more'],
+    [['inspect', demo.explanations], 'neither a model nor an SAE'],
     [['search'], 'QUERY'],
     [['search', ''], 'QUERY'],
     [['search', 'a', '--mode', 'guess'], '--mode'],
@@ -141,7 +146,15 @@ describe('options', () => {
   })
 
   test('help and version exit with 0 and say so on stdout', async () => {
-    for (const args of [['--help'], ['--version'], ['run', '--help'], ['import', '--help'], ['search', '--help'], ['serve', '--help']]) {
+    for (const args of [
+      ['--help'],
+      ['--version'],
+      ['run', '--help'],
+      ['inspect', '--help'],
+      ['import', '--help'],
+      ['search', '--help'],
+      ['serve', '--help']
+    ]) {
       const { code, stdout, stderr } = await splice(args, { home })
       expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' })
       expect(stdout).toMatch(args[0] === '--version' ? /^\d+\.\d+\.\d+\n$/ : /splice/)

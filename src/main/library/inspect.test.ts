@@ -1,4 +1,5 @@
 import fs from 'node:fs/promises'
+import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -55,7 +56,7 @@ describe('hostile and odd files', () => {
   })
 
   test('write and run nothing', async () => {
-    for (const folder of [hostile, path.dirname(hostile), process.cwd(), '/tmp']) {
+    for (const folder of [hostile, path.dirname(hostile), process.cwd(), os.tmpdir()]) {
       expect((await fs.readdir(folder)).filter(name => name.includes('PWNED'))).toEqual([])
     }
   })
