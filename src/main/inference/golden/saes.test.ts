@@ -117,6 +117,26 @@ async function expectTranscoded(transcoder: SaeEntry, run: SaeRun, errorTerm: bo
   expectRelative('explained variance', fromMaybeNumber(reading?.explainedVariance ?? null), run.plain.explained_variance)
 }
 
+test('two SAEs of one hook point, each in a variant of its own', async () => {
+  const ids = (await promptOf('gpt2-tiny', 'p1')).ids
+  const entries = ['gpt2-tiny.gated', 'gpt2-tiny.topk'].map(saeCase)
+  const saes = entries.flatMap(membersOf)
+  const { result, saved } = await runAndSave({
+    model: golden('models', 'gpt2-tiny'),
+    prompt: { ids },
+    saes,
+    variants: [clean, ...saes.map(sae => splicesOf(sae.name, [sae], false))],
+    ...readingOf('processed')
+  })
+  for (const [place, { id }] of entries.entries()) {
+    const name = saes[place]?.name ?? ''
+    const expected = await readGolden(`sae_runs/${id}/processed/p1.safetensors`)
+    const ours = variantOf(saved, name)
+    for (const [tensor, values] of expected) if (!tensor.startsWith('output.')) expectHook(tensor, ours.get(tensor), values)
+    expectOutputs(result, name, ours.get('logits'), expected, ids)
+  }
+})
+
 describe('transcoders', () => {
   for (const entry of saeIndex.saes.filter(isTranscoder)) {
     for (const run of entry.runs ?? []) {
