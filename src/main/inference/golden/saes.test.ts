@@ -149,6 +149,27 @@ describe('transcoders', () => {
   }
 })
 
+test('of two transcoders, each has its own names', async () => {
+  const { ids } = await promptOf('gemma3-tiny', 'p0')
+  const [first, second] = ['gemma3-tiny.gemma_scope_2_transcoder_affine_l1', 'gemma3-tiny.gemma_scope_2_transcoder_l2'].map(saeCase)
+  const saes = [first, second].flatMap(entry => (entry === undefined ? [] : membersOf(entry)))
+  const variants = [clean, splicesOf('spliced', saes, false)]
+  const { saved } = await runAndSave({
+    model: golden('models', 'gemma3-tiny'),
+    prompt: { ids },
+    saes,
+    variants,
+    ...readingOf('no_processing')
+  })
+  const spliced = variantOf(saved, 'spliced')
+  const expected = await readGolden(`sae_runs/${first?.id}/no_processing/p0.safetensors`)
+  for (const part of ['target', 'skip', 'output']) {
+    expectHook(part, spliced.get(`${first?.hook_out}.transcoder.${part}`), expectValues(part, expected.get(`transcoder.${part}`)))
+  }
+  expect(spliced.has(`${second?.hook_out}.transcoder.output`)).toBe(true)
+  expect([...spliced.keys()].filter(name => name.startsWith('transcoder.'))).toEqual([])
+})
+
 /** Output against target, by the textbook: the error over both, the variance of the target alone. */
 function expectTranscoderMetrics(result: Run, expected: ReadonlyMap<string, Values>): void {
   const output = expectValues('output', expected.get('transcoder.output'))

@@ -153,6 +153,23 @@ describe('places', () => {
     const thrown = await openSae(path.join(golden, 'hostile/benign_edge/expected.safetensors')).catch((error: unknown) => error)
     expect(thrown).toMatchObject({ kind: 'sae/unknown-format', hint: expect.stringContaining('Llama Scope') })
   })
+  test.each([
+    ['saelens6/topk', 'topk'],
+    [`${llamaScope}/checkpoints/final.safetensors`, 'Llama3_1-8B-Base-L0R-8x'],
+    [gemmaScope2, 'resid_post/layer_1_width_72_l0_medium'],
+    [topK, 'AutoEncoderTopK/trainer_0'],
+    [sparsify, 'layers.0'],
+    ['qresearch/DeepSeek-R1-Distill-Llama-8B-SAE-l19', 'DeepSeek-R1-Distill-Llama-8B-SAE-l1']
+  ])('%s is called %s', async (from, name) => {
+    expect((await openSae(path.join(saes, from))).name).toBe(name)
+  })
+  test('a config in which Python wrote NaN is read', async () => {
+    const place = path.join(folder, 'not-a-number')
+    await fs.cp(path.join(saes, 'saelens6/topk'), place, { recursive: true })
+    const text = await fs.readFile(path.join(place, 'cfg.json'), 'utf8')
+    await fs.writeFile(path.join(place, 'cfg.json'), text.replace('{', '{"lr": NaN, "list": [-Infinity, Infinity],'))
+    expect((await openSae(place)).config).toMatchObject({ lr: null, list: [null, null] })
+  })
   test('a config that is not what its name says is refused', async () => {
     const place = path.join(folder, 'broken-config')
     await fs.cp(path.join(saes, 'saelens6/topk'), place, { recursive: true })
