@@ -3,17 +3,20 @@ import { z } from 'zod'
 import { maybeNumber } from './numbers.ts'
 import { runRequest, saeName, token } from './run.ts'
 
-/** What an axis of an activation runs over; `other` where the hook point has a shape of its own. */
-export const axis = z.enum(['batch', 'position', 'query', 'key', 'head', 'feature', 'other'])
+/**
+ * What an axis of an activation runs over: `position-head` where TransformerLens flattens batch, positions and heads into one,
+ * `other` where the hook point has a shape of its own.
+ */
+export const axis = z.enum(['batch', 'position', 'query', 'key', 'head', 'position-head', 'feature', 'other'])
 export type Axis = z.infer<typeof axis>
 
 /**
  * A hook point as it is known without a run: sizes, or `pos`, `query`, `key` where they follow the prompt; the batch
- * dimension of 1 comes first, as in TransformerLens.
+ * dimension of 1 comes first, as in TransformerLens. `4*pos` is batch, positions and 4 heads in one axis.
  */
 export const hookPoint = z.object({
   name: z.string(),
-  shape: z.array(z.union([z.int(), z.enum(['pos', 'query', 'key'])])),
+  shape: z.array(z.union([z.int(), z.string().regex(/^((\d+\*)?pos|query|key)$/)])),
   /** The SAE whose splice makes this hook point exist; null for the model's own. */
   sae: saeName.nullable(),
   /** SAEs whose splice replaces this hook point: a variant that splices one of them has the SAE's own hook points instead. */
@@ -26,7 +29,8 @@ export type HookPoint = z.infer<typeof hookPoint>
 /** A model with the SAEs given, in the order in which the hook points run. */
 export const hookPoints = z.object({
   model: z.object({ path: z.string(), name: z.string(), layers: z.int() }),
-  saes: z.array(z.object({ name: saeName, path: z.string(), hook: z.string() })),
+  /** `target` is the hook point whose activation its output stands in for: another one for transcoders. */
+  saes: z.array(z.object({ name: saeName, path: z.string(), hook: z.string(), target: z.string() })),
   points: z.array(hookPoint)
 })
 export type HookPoints = z.infer<typeof hookPoints>
@@ -58,7 +62,7 @@ export type HookStatistics = z.infer<typeof hookStatistics>
 export const hookDifference = z.object({ meanAbsolute: maybeNumber, maxAbsolute: maybeNumber, compared: z.int(), unlike: z.int() })
 export type HookDifference = z.infer<typeof hookDifference>
 
-/** One cached activation of a variant. `shape` and `axes` begin with the batch dimension of 1; `bytes` are those of float32. */
+/** One cached activation of a variant. `shape` and `axes` begin with the batch dimension of 1, but for flattened heads; `bytes` are those of float32. */
 export const cachedHook = z.object({
   name: z.string(),
   sae: saeName.nullable(),

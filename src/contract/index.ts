@@ -19,6 +19,7 @@ import {
   hookRequest,
   hookTableEvent
 } from './hooks.ts'
+import { inspection } from './inspection.ts'
 import { folderListing, modelSummary, pathKind, recentItem, saeSummary, workspace } from './library.ts'
 import { runEvent, runRequest, runSae, token } from './run.ts'
 
@@ -40,7 +41,11 @@ export const contract = {
     saveWorkspace: procedure.input(workspace.omit({ isDemo: true })).output(workspace),
     openModel: procedure.input(path).output(modelSummary),
     /** With `model`, also checks that the SAE fits a hook point of it. */
-    openSae: procedure.input(path.extend({ hook: z.string().optional(), model: z.string().optional() })).output(saeSummary),
+    openSae: procedure
+      .input(path.extend({ ...runSae.pick({ hook: true, hookOut: true, normFactor: true }).shape, model: z.string().optional() }))
+      .output(saeSummary),
+    /** A model folder, an SAE or a weights file, looked through by its headers; refuses what is broken. */
+    inspect: procedure.input(path).output(inspection),
     /** SAEs found below or near a path, e.g. all of the demo's. */
     findSaes: procedure.input(path).output(z.array(saeSummary)),
     recent: procedure.output(z.array(recentItem)),

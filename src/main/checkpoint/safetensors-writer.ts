@@ -125,6 +125,17 @@ export class SafetensorsWriter {
   }
 }
 
+/** Writes a file whose values are all there, whole or not at all. Throws `save/failed` naming the file. */
+export async function writeSafetensors(
+  file: string,
+  tensors: readonly (AnnouncedTensor & { readonly data: Float32Array })[],
+  metadata: Readonly<Record<string, string>> = {}
+): Promise<void> {
+  const writer = await SafetensorsWriter.create(file, tensors, metadata)
+  for (const { name, data } of tensors) await writer.write(name, data)
+  await writer.finish()
+}
+
 function failure(file: string, thrown: unknown): SpliceError {
   const why = thrown instanceof Error ? thrown.message : String(thrown)
   return new SpliceError('save/failed', `${file} cannot be written (${why})`, {

@@ -8,7 +8,7 @@ const exits = `Exit codes: 0 done; 1 internal or engine failure; 2 a mistake in 
 3 finished with rejected rows; 130 stopped by Ctrl-C.`
 
 /** The commands, in the order in which help lists them. */
-export const commands = ['run', 'hooks', 'import', 'search', 'serve'] as const
+export const commands = ['run', 'hooks', 'inspect', 'import', 'search', 'serve'] as const
 export type Command = (typeof commands)[number]
 
 /** `splice --help`. */
@@ -16,6 +16,7 @@ export const programHelp = `splice: look inside language models with sparse auto
 
   splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
+  splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
   splice search QUERY                                     search the explanations
   splice serve                                            the workbench in a browser, on this machine's loopback
@@ -29,6 +30,7 @@ ${exits}
 /** `splice COMMAND --help`. */
 export const commandHelp: Record<Command, string> = {
   run: `splice run --model DIR [--sae [NAME=]PATH[@HOOK]]... (--prompt TEXT | --ids 2,106,108) [--no-bos]
+           [--sae-norm-factor NAME=F]...
            [--variants clean,spliced,spliced+error] [--variant NAME=sae1,sae2+error]...
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
@@ -39,7 +41,10 @@ Runs one prompt under several variants and compares them.
 
   --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
   --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as often as needed; without NAME they are sae1, sae2, ...
-                            HOOK is the hook point, where the path does not say it or another is meant
+                            HOOK is the hook point, where nothing says it or another is meant; for a transcoder
+                            HOOK_IN:HOOK_OUT
+  --sae-norm-factor NAME=F  the factor that an SAE's input was scaled with in training (expected_average_only_in),
+                            where its files or its release do not say it or another is meant
   --prompt TEXT             tokenized as TransformerLens would; BOS first where the model has one
   --ids 2,106,108           token ids, used as they are
   --no-bos                  puts no BOS before the text
@@ -49,7 +54,7 @@ Runs one prompt under several variants and compares them.
   --splice-positions WHICH  all, no-special (leaves BOS and the like alone), or half-open ranges from zero
   --processing WHICH        TransformerLens's weight processing: none, all, auto, or a list of fold_ln,
                             center_writing_weights, center_unembed, fold_value_biases. auto is all without an
-                            SAE, and with one what its release asks for
+                            SAE, and with one what its config, or else its release, asks for
   --layer-order WHICH       Gemma-2 only: the checkpoint's order of local and global layers, or TransformerLens's
   --top-k N                 predictions listed at each position (10)
   --top-features N          features listed at each position (5)
@@ -73,6 +78,16 @@ mlp.hook_in, as in HookedSAETransformer.
                             HOOK is the hook point, where the path does not say it or another is meant
   --json                    prints {model, saes, points: [{name, shape, sae, replacedBy, errorTermOnly}]}
 ${everywhere}
+
+${exits}
+`,
+  inspect: `splice inspect PATH [--json]
+
+Says what a path holds, a model folder, an SAE (its folder or weights file) or a file of weights (safetensors, npz, pt),
+with its config and its tensors. Only headers are read; what is broken, or does not fit together, is refused.
+
+  --json                    prints one JSON object
+  --help                    this text
 
 ${exits}
 `,

@@ -27,7 +27,7 @@ export function hookList({ model, saes, points }: HookPoints): string {
   const own = points.filter(point => point.sae !== null).length
   const heading = [
     `${model.name}  ${model.layers} layers  ${points.length} hook points${own === 0 ? '' : `, ${own} of them of SAEs`}`,
-    ...saes.map(({ name, path, hook }) => `${name} = ${path} at ${hook}`)
+    ...saes.map(({ name, path, hook, target }) => `${name} = ${path} at ${hook}${target === hook ? '' : `, writing ${target}`}`)
   ]
   const rows = points.map(point => [point.name, `[${point.shape.join(', ')}]`, noteOf(point)])
   const widths = [0, 1].map(column => Math.max(...rows.map(row => (row[column] ?? '').length)))

@@ -70,7 +70,8 @@ export function makeRouter(services: EngineServices) {
       workspace: os.library.workspace.handler(() => library.workspace()),
       saveWorkspace: os.library.saveWorkspace.handler(({ input }) => library.saveWorkspace(input)),
       openModel: os.library.openModel.handler(({ input }) => library.openModel(input.path)),
-      openSae: os.library.openSae.handler(({ input }) => library.openSae(input.path, { hook: input.hook, model: input.model })),
+      openSae: os.library.openSae.handler(({ input: { path, ...choices } }) => library.openSae(path, choices)),
+      inspect: os.library.inspect.handler(({ input }) => library.inspect(input.path)),
       findSaes: os.library.findSaes.handler(({ input }) => library.findSaes(input.path)),
       recent: os.library.recent.handler(() => library.recent()),
       browse: os.library.browse.handler(({ input }) => library.browse(input.path)),
@@ -83,7 +84,7 @@ export function makeRouter(services: EngineServices) {
       )
     },
     hooks: {
-      points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes, services.home)),
+      points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),
       list: os.hooks.list.handler(({ input, signal }) => withContractErrors(listHooks(input, services, signal))),
       open: os.hooks.open.handler(({ input, signal }) => withContractErrors(openActivation(input, services, signal))),
       values: os.hooks.values.handler(({ input, signal }) => activationValues(input, input.window, services, signal)),

@@ -1,6 +1,6 @@
 /** A run's activations on their way to a safetensors file: written as stages end, with TransformerLens's names and shapes. */
 import { type AnnouncedTensor, SafetensorsWriter } from '../checkpoint/safetensors-writer.ts'
-import { sizesOf } from './activation-layout.ts'
+import { sizesOf, withBatch } from './activation-layout.ts'
 import type { InferenceJob } from './messages.ts'
 import { hasActivation, type KeptActivation } from './save.ts'
 import type { Capture, PlannedSae } from './stage-graph.ts'
@@ -19,30 +19,30 @@ export interface ActivationFileOptions {
 export class ActivationFile {
   readonly #writer: SafetensorsWriter
   readonly #variants: InferenceJob['variants']
-  readonly #hookOf: ReadonlyMap<string, string>
+  readonly #targetOf: ReadonlyMap<string, string>
 
-  private constructor(writer: SafetensorsWriter, variants: InferenceJob['variants'], hookOf: ReadonlyMap<string, string>) {
+  private constructor(writer: SafetensorsWriter, variants: InferenceJob['variants'], targetOf: ReadonlyMap<string, string>) {
     this.#writer = writer
     this.#variants = variants
-    this.#hookOf = hookOf
+    this.#targetOf = targetOf
   }
 
   /** Announces what will be written. Throws `save/failed` naming the file. */
   static async create({ file, variants, saes, positions, captures, vocabulary }: ActivationFileOptions): Promise<ActivationFile> {
-    const hookOf = new Map(saes.map(({ name, hook }) => [name, hook]))
+    const targetOf = new Map(saes.map(({ name, target }) => [name, target]))
     const tensors = variants.flatMap((variant): AnnouncedTensor[] => [
       ...captures
-        .filter(capture => hasActivation(variant, capture, hookOf))
-        .map(({ name, shape }) => ({ name: `${variant.name}/${name}`, shape: [1, ...sizesOf(shape, positions)] })),
+        .filter(capture => hasActivation(variant, capture, targetOf))
+        .map(({ name, shape }) => ({ name: `${variant.name}/${name}`, shape: withBatch(shape, sizesOf(shape, positions), 1) })),
       ...(vocabulary === null ? [] : [{ name: `${variant.name}/logits`, shape: [1, positions, vocabulary] }])
     ])
-    return new ActivationFile(await SafetensorsWriter.create(file, tensors, { format: 'pt' }), variants, hookOf)
+    return new ActivationFile(await SafetensorsWriter.create(file, tensors, { format: 'pt' }), variants, targetOf)
   }
 
   /** Writes an activation for every variant that has it. */
   async write({ values, ...capture }: KeptActivation): Promise<void> {
     for (const [row, variant] of this.#variants.entries()) {
-      if (hasActivation(variant, capture, this.#hookOf)) await this.#writer.write(`${variant.name}/${capture.name}`, values.row(row))
+      if (hasActivation(variant, capture, this.#targetOf)) await this.#writer.write(`${variant.name}/${capture.name}`, values.row(row))
     }
   }
 

@@ -60,22 +60,22 @@ describe('differences', () => {
 
 describe('magnitudes', () => {
   test('leave special positions out of the ordinary ones, for attention queries and keys', () => {
-    const stream = layoutOf([3, 2], ['position', 'feature'], false)
+    const stream = layoutOf([3, 2], ['position', 'feature'], false, 3)
     const special = [true, false, false]
     const values = Float32Array.of(-90, 1, 2, -3, nan, 1)
     expect(magnitudesOf(values, stream, special, null)).toMatchObject({ largest: 90, ordinary: 3 })
-    const square = layoutOf([1, 2, 2], ['head', 'query', 'key'], true)
+    const square = layoutOf([1, 2, 2], ['head', 'query', 'key'], true, 2)
     expect(magnitudesOf(Float32Array.of(9, -infinity, 8, 0.5), square, [true, false], null)).toMatchObject({ largest: 9, ordinary: 0.5 })
   })
   test('give a bound that 99% keep and little more', () => {
     const values = Float32Array.from({ length: 10_000 }, (_, place) => (place < 9900 ? (place + 1) / 9900 : 50))
-    const { largest, most } = magnitudesOf(values, layoutOf([1, 10_000], ['position', 'feature'], false), [], null)
+    const { largest, most } = magnitudesOf(values, layoutOf([1, 10_000], ['position', 'feature'], false, 3), [], null)
     expect(largest).toBe(50)
     expect(values.filter(value => value <= Number(most)).length).toBeGreaterThanOrEqual(9900)
     expect(Number(most)).toBeLessThan(1.05)
   })
   test('of differences, and of nothing', () => {
-    const layout = layoutOf([1, 2], ['position', 'feature'], false)
+    const layout = layoutOf([1, 2], ['position', 'feature'], false, 3)
     expect(magnitudesOf(Float32Array.of(1, 5), layout, [], Float32Array.of(4, 4))).toMatchObject({ largest: 3, ordinary: 3 })
     expect(magnitudesOf(Float32Array.of(nan, nan), layout, [], null)).toEqual({ largest: null, ordinary: null, most: null })
     expect(magnitudesOf(Float32Array.of(0, 0), layout, [], null)).toMatchObject({ largest: 0, most: 0 })

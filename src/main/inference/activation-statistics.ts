@@ -122,7 +122,7 @@ export function magnitudesOf(values: Float32Array, layout: Layout, special: read
     const x = values[place] ?? Number.NaN
     return Math.abs(other === null ? x : subtract(x, other[place] ?? Number.NaN))
   }
-  const { planes, rows, columns, planeStride, rowStride, square } = layout
+  const { planes, rows, columns, planeStride, rowStride, square, rowsPerPosition } = layout
   let largest = 0
   let ordinary = 0
   let finite = 0
@@ -131,7 +131,7 @@ export function magnitudesOf(values: Float32Array, layout: Layout, special: read
   for (let plane = 0; plane < planes; plane++) {
     for (let row = 0; row < rows; row++) {
       const start = plane * planeStride + row * rowStride
-      const isSpecial = special[row] === true
+      const isSpecial = special[Math.floor(row / rowsPerPosition)] === true
       for (let column = 0; column < columns; column++) {
         const magnitude = at(start + column)
         if (!(magnitude < Number.POSITIVE_INFINITY)) continue

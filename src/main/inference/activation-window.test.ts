@@ -33,15 +33,15 @@ describe('layouts', () => {
   })
   test('a head of q is a plane of positions by d_head, or all heads lie side by side', () => {
     const axes = ['position', 'head', 'feature'] as const
-    const byHead = layoutOf([2, 3, 2], axes, true)
+    const byHead = layoutOf([2, 3, 2], axes, true, 2)
     expect([...windowOf(counting(12), null, byHead, ask({ planes: [1, 2] })).values]).toEqual([2, 3, 8, 9])
-    const flat = layoutOf([2, 3, 2], axes, false)
+    const flat = layoutOf([2, 3, 2], axes, false, 2)
     expect(windowOf(counting(12), null, flat, ask({ rows: [1, 2] }))).toMatchObject({ columns: [0, 6], planes: [0, 1] })
   })
 })
 
 describe('windows', () => {
-  const stream = layoutOf([3, 5], ['position', 'feature'], true)
+  const stream = layoutOf([3, 5], ['position', 'feature'], true, 3)
 
   test('are exact where they fit, and clamped to what there is', () => {
     const window = windowOf(counting(15), null, stream, ask({ rows: [1, 3], columns: [3, 50] }))
@@ -60,11 +60,11 @@ describe('windows', () => {
   })
   test('show a NaN however many values stand beside it, and a mask only where nothing else is', () => {
     const values = Float32Array.of(1, nan, masked, masked, 3, masked)
-    const row = layoutOf([1, 6], ['position', 'feature'], true)
+    const row = layoutOf([1, 6], ['position', 'feature'], true, 3)
     expect([...windowOf(values, null, row, ask({ mostColumns: 3 })).values]).toEqual([nan, masked, 3])
   })
   test('of attention have no norms, and differences are taken before they are summed up', () => {
-    const square = layoutOf([1, 2, 2], ['head', 'query', 'key'], true)
+    const square = layoutOf([1, 2, 2], ['head', 'query', 'key'], true, 2)
     const x = Float32Array.of(1, masked, 5, 2)
     const y = Float32Array.of(2, masked, 1, 4)
     const window = windowOf(x, y, square, ask({ mostColumns: 1 }))
@@ -72,7 +72,7 @@ describe('windows', () => {
     expect([...window.values]).toEqual([-1, 4])
   })
   test('that are too large are refused', () => {
-    const wide = layoutOf([3000, 3000], ['position', 'feature'], true)
+    const wide = layoutOf([3000, 3000], ['position', 'feature'], true, 3)
     const all = ask({ rows: [0, 3000], columns: [0, 3000], mostRows: 8192, mostColumns: 8192 })
     expect(() => windowOf(new Float32Array(9e6), null, wide, all)).toThrow(/9000000 cells/)
   })
@@ -89,6 +89,7 @@ describe('kept activations', () => {
       statistics: { mean: 0, std: 0, min: 0, max: 0, finite: elements, nan: 0, positiveInfinity: 0, negativeInfinity: 0 },
       difference: null
     },
+    positions: 1,
     sizes: [1, elements],
     axes: ['position', 'feature'],
     values: new Float32Array(elements),

@@ -15,7 +15,7 @@ export interface Compiled {
   readonly mappedBytes: number
 }
 
-/** How many plans stay open; sessions over mapped weights are cheap, folded 16-bit weights are not. */
+/** How many plans stay open; sessions over mapped weights are cheap. */
 const keptPlans = 6
 
 export class CompiledPlans {
@@ -52,9 +52,7 @@ export class CompiledPlans {
       const plan = makePlan(request())
       for (const [index, stage] of plan.stages.entries()) {
         await pause(stage.label, index / plan.stages.length)
-        // Captured activations leave the session: an arena per stage would hold on to the memory of all of them.
-        const session = await createSession(stage.model, provider, { arena: stage.captures.length === 0 })
-        stages.push({ stage, session })
+        stages.push({ stage, session: await createSession(stage.model, provider) })
       }
     } catch (thrown) {
       await release(stages)

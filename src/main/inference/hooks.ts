@@ -5,7 +5,7 @@
 import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, CachedHook, HookTable } from '../../contract/hooks.ts'
 import type { Variant } from '../../contract/run.ts'
-import { axesOf, layoutOf, sizesOf } from './activation-layout.ts'
+import { axesOf, layoutOf, sizesOf, withBatch } from './activation-layout.ts'
 import { differenceOf, magnitudesOf, statisticsOf } from './activation-statistics.ts'
 import { windowOf } from './activation-window.ts'
 import { blocksWithin } from './capture-budget.ts'
@@ -14,7 +14,7 @@ import type { KeptActivations, KeptValues } from './kept-activations.ts'
 import type { HookJob, InferenceJob, WindowAnswer } from './messages.ts'
 import type { OpenModels } from './models.ts'
 import type { PlanRequest, StageBudget } from './plan.ts'
-import { type ActivationSink, compileOrFallBack, type Pause, type Prepared, prepare, StageOutputs } from './run.ts'
+import { type ActivationSink, compileOrFallBack, type Pause, type Prepared, prepare, StageOutputs, saeKey } from './run.ts'
 import { hasActivation, type KeptActivation } from './save.ts'
 import { chooseProvider, type ProviderChoice } from './sessions.ts'
 
@@ -32,7 +32,7 @@ interface Work {
   readonly prepared: Prepared
   readonly variant: Variant
   readonly against: Variant | null
-  readonly hookOf: ReadonlyMap<string, string>
+  readonly targetOf: ReadonlyMap<string, string>
 }
 
 function variantOf(job: InferenceJob, name: string): Variant {
@@ -49,7 +49,7 @@ async function begin({ job, variant: name, against: other }: HookJob, state: Hoo
   const against = other === null || other === name ? null : variantOf(job, other)
   const narrowed: InferenceJob = { ...job, variants: against === null ? [variant] : [variant, against], topFeatures: 0, save: undefined }
   const prepared = await prepare(narrowed, state)
-  return { job: narrowed, prepared, variant, against, hookOf: new Map(prepared.saes.map(({ name: sae, hook }) => [sae, hook])) }
+  return { job: narrowed, prepared, variant, against, targetOf: new Map(prepared.saes.map(({ name: sae, target }) => [sae, target])) }
 }
 
 /** Runs the stages up to the last one that has something wanted. */
@@ -63,13 +63,13 @@ async function capture({ job, prepared }: Work, state: HookState, pause: Pause, 
     capture: () => true,
     topK: 1,
     topFeatures: 0,
+    gainsFolded: job.processing.includes('fold_ln'),
     baseline: false,
     logits: false,
     predictions: false,
     budget
   })
-  const key = (choice: ProviderChoice) =>
-    JSON.stringify([prepared.stamp, saes.map(({ name, hook, sae }) => [name, hook, sae.path]), budget.blocks, choice.provider])
+  const key = (choice: ProviderChoice) => JSON.stringify([prepared.stamp, saes.map(saeKey), budget.blocks, choice.provider])
   const { compiled } = await compileOrFallBack(
     choice =>
       state.plans.get(key(choice), request, choice.provider, model.checkpoint.sizeBytes, (label, fraction) =>
@@ -86,10 +86,10 @@ async function capture({ job, prepared }: Work, state: HookState, pause: Pause, 
  * The same hook point in the variant that is compared with. Where another SAE stands there, what flows in and out can be
  * compared, its features cannot: they are others.
  */
-function counterpart({ name, sae }: KeptActivation, stage: readonly KeptActivation[], { against, hookOf }: Work): KeptActivation | null {
+function counterpart({ name, sae }: KeptActivation, stage: readonly KeptActivation[], { against, targetOf }: Work): KeptActivation | null {
   if (against === null) return null
   const isOfFeatures = /\.hook_sae_acts_(pre|post)$/.test(name)
-  const found = stage.find(other => other.name === name && hasActivation(against, other, hookOf) && (other.sae === sae || !isOfFeatures))
+  const found = stage.find(other => other.name === name && hasActivation(against, other, targetOf) && (other.sae === sae || !isOfFeatures))
   return found ?? null
 }
 
@@ -98,8 +98,8 @@ function describe(activation: KeptActivation, values: Float32Array, other: Float
   return {
     name,
     sae,
-    shape: [1, ...sizesOf(shape, positions)],
-    axes: ['batch', ...axesOf(shape)],
+    shape: withBatch(shape, sizesOf(shape, positions), 1),
+    axes: withBatch(shape, axesOf(shape), 'batch' as const),
     bytes: values.byteLength,
     statistics: statisticsOf(values),
     difference: other === null ? null : differenceOf(values, other)
@@ -110,13 +110,13 @@ function describe(activation: KeptActivation, values: Float32Array, other: Float
 export async function listHooks(hookJob: HookJob, state: HookState, pause: Pause): Promise<HookTable> {
   const started = performance.now()
   const work = await begin(hookJob, state)
-  const { prepared, variant, against, hookOf } = work
+  const { prepared, variant, against, targetOf } = work
   const hooks: CachedHook[] = []
   await capture(work, state, pause, {
     wants: () => true,
     async take(stage) {
       for (const activation of stage) {
-        if (!hasActivation(variant, activation, hookOf)) continue
+        if (!hasActivation(variant, activation, targetOf)) continue
         const other = counterpart(activation, stage, work)?.values.row(1) ?? null
         hooks.push(describe(activation, activation.values.row(0), other, prepared.tokens.length))
       }
@@ -129,7 +129,7 @@ export async function listHooks(hookJob: HookJob, state: HookState, pause: Pause
     against: against?.name ?? null,
     hooks,
     replaced: variant.splices.flatMap(({ sae }) => {
-      const name = hookOf.get(sae)
+      const name = targetOf.get(sae)
       return name === undefined ? [] : [{ name, sae }]
     }),
     milliseconds: performance.now() - started
@@ -139,24 +139,17 @@ export async function listHooks(hookJob: HookJob, state: HookState, pause: Pause
 /** One activation of a variant, from those that are kept or computed now. Throws `run/no-such-hook` where the variant does not have it. */
 export async function activationOf(hookJob: HookJob, hook: string, state: HookState, pause: Pause): Promise<KeptValues> {
   const work = await begin(hookJob, state)
-  const { prepared, variant, against, hookOf, job } = work
+  const { prepared, variant, against, targetOf, job } = work
   const { tokens, saes } = prepared
   const splices = [variant, against].map(each => each?.splices ?? null)
-  const key = JSON.stringify([
-    prepared.stamp,
-    saes.map(({ name, hook: at, sae }) => [name, at, sae.path]),
-    tokens.map(token => token.id),
-    splices,
-    job.provider,
-    hook
-  ])
+  const key = JSON.stringify([prepared.stamp, saes.map(saeKey), tokens.map(token => token.id), splices, job.provider, hook])
   const kept = state.kept.get(key)
   if (kept !== null) return kept
   const found: KeptValues[] = []
   await capture(work, state, pause, {
     wants: candidate => candidate.name === hook,
     async take(stage) {
-      const activation = stage.find(candidate => hasActivation(variant, candidate, hookOf))
+      const activation = stage.find(candidate => hasActivation(variant, candidate, targetOf))
       if (activation === undefined) return
       // Copies: what came out of the session holds every row, and goes with the stage.
       const values = activation.values.row(0).slice()
@@ -164,9 +157,10 @@ export async function activationOf(hookJob: HookJob, hook: string, state: HookSt
       const sizes = sizesOf(activation.shape, tokens.length)
       const axes = axesOf(activation.shape)
       const special = tokens.map(token => token.special)
-      const layout = layoutOf(sizes, axes, false)
+      const layout = layoutOf(sizes, axes, false, tokens.length)
       found.push({
         hook: describe(activation, values, other, tokens.length),
+        positions: tokens.length,
         sizes,
         axes,
         values,
@@ -195,7 +189,7 @@ export function lookThrough(kept: KeptValues, window: ActivationWindow): WindowA
       hint: 'Show the values, or compare with another variant.'
     })
   }
-  const layout = layoutOf(kept.sizes, kept.axes, window.byHead)
+  const layout = layoutOf(kept.sizes, kept.axes, window.byHead, kept.positions)
   const { planes, rows, columns } = layout
   return { whole: { planes, rows, columns }, ...windowOf(kept.values, window.difference ? kept.other : null, layout, window) }
 }

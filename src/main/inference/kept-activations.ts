@@ -3,6 +3,8 @@ import type { Activation, Axis } from '../../contract/hooks.ts'
 
 /** One variant's values of a hook point, and those of the variant it is compared with, where that has it. */
 export interface KeptValues extends Readonly<Activation> {
+  /** How many tokens the prompt has. */
+  readonly positions: number
   /** Without the batch dimension. */
   readonly sizes: readonly number[]
   readonly axes: readonly Axis[]

@@ -3,13 +3,14 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
 import { fromMaybeNumber } from '../../contract/numbers.ts'
 import type { Token } from '../../contract/run.ts'
+import { attach } from '../sae/fit.ts'
 import { RowTensor } from './activation.ts'
 import { ActivationFile } from './activation-file.ts'
 import { blocksWithin } from './capture-budget.ts'
 import type { Compiled, CompiledPlans } from './compiled.ts'
 import type { InferenceJob, InferenceResult } from './messages.ts'
 import type { OpenModel, OpenModels } from './models.ts'
-import { checkHooks, type PlanRequest, type Stage, type StageBudget } from './plan.ts'
+import type { PlanRequest, Stage, StageBudget } from './plan.ts'
 import { predictionInputs } from './prediction-graph.ts'
 import { PredictionTable } from './prediction-table.ts'
 import { SaeReadings } from './sae-readings.ts'
@@ -65,20 +66,13 @@ export async function prepare(job: InferenceJob, { models }: InferenceState): Pr
   const reading = { processing: new Set(job.processing), layerOrder: job.layerOrder, hookMlpIn: job.saes.length > 0 }
   const model = await models.model(job.model, reading)
   const opened = await Promise.all(
-    job.saes.map(async ({ name, path, hook }) => {
-      const { sae, stamp } = await models.sae(path, hook, job.cacheFolder)
-      if (sae.hook === null) {
-        throw new SpliceError('sae/no-hook', `nothing in ${path} says which hook point it belongs to`, {
-          file: path,
-          hint: 'Name it after the path with @, such as @blocks.20.hook_resid_post.'
-        })
-      }
+    job.saes.map(async ({ name, path, ...options }) => {
+      const { sae, stamp } = await models.sae(path, options, job.cacheFolder)
       const spliced = job.variants.some(variant => variant.splices.some(splice => splice.sae === name))
-      return { stamp, planned: { name, hook: sae.hook, sae, spliced } }
+      return { stamp, planned: { name, ...attach(sae, model.hookPoints, model.name), sae, spliced } }
     })
   )
   const saes = opened.map(({ planned }) => planned)
-  checkHooks(saes, model.hookPoints, model.name)
   checkVariants(job.variants, saes)
   const { tokens, bosAdded } = tokensOf(job, model)
   checkPositions(job.variants, tokens.length)
@@ -90,11 +84,15 @@ function savesLogits({ save }: InferenceJob): boolean {
   return save !== undefined && save.logits !== false
 }
 
+/** What a graph depends on of an SAE besides its files. */
+export function saeKey({ name, hook, target, sae, spliced }: PlannedSae): unknown[] {
+  return [name, hook, target, sae.path, sae.normFactor, sae.normalisation, spliced]
+}
+
 /** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
 function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean, choice: ProviderChoice, budget: StageBudget): string {
-  const parts = saes.map(({ name, hook, sae, spliced }) => [name, hook, sae.path, spliced])
   const wants = [job.topK, job.topFeatures, splices, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
-  return JSON.stringify([stamp, parts, wants, savesLogits(job), budget.blocks, choice.provider])
+  return JSON.stringify([stamp, saes.map(saeKey), wants, savesLogits(job), budget.blocks, choice.provider])
 }
 
 /** Runs a job. Throws what is wrong with its files or its request; nothing is written unless the whole run went well. */
@@ -115,6 +113,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     capture,
     topK: Math.min(job.topK, model.transformer.shape.vocabulary),
     topFeatures: job.topFeatures,
+    gainsFolded: job.processing.includes('fold_ln'),
     baseline: splices && baseline !== null,
     logits: savesLogits(job),
     budget
@@ -264,8 +263,8 @@ export class StageOutputs {
       })
       await this.#sink.take(activations)
       for (const [name, measures] of stage.measures) {
-        const dIn = this.#prepared.saes.find(sae => sae.name === name)?.sae.dIn ?? 0
-        this.#readings.set(name, new SaeReadings(measures, outputs, this.#measured, dIn))
+        const width = this.#prepared.saes.find(planned => planned.name === name)?.sae.dOut ?? 0
+        this.#readings.set(name, new SaeReadings(measures, outputs, this.#measured, width))
       }
       for (const piece of stage.pieces) this.#table.add(piece, outputs, 0, this.#prepared.tokens.length)
     }
@@ -309,10 +308,13 @@ export class StageOutputs {
     return {
       variants: results,
       comparison,
-      saes: saes.map(({ name, hook, sae }) => ({
+      saes: saes.map(({ name, hook, target, sae }) => ({
         name,
         hook,
+        hookOut: sae.isTranscoder ? target : null,
         path: sae.path,
+        normFactor: sae.normFactor,
+        notes: [...sae.notes],
         byVariant: Object.fromEntries(
           variants.flatMap((variant, row) => {
             const reading = this.#readings.get(name)?.of(row)

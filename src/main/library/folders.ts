@@ -5,11 +5,18 @@ import path from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import type { FolderEntry, FolderListing, PathKind } from '../../contract/library.ts'
 import { whyUnreadable } from '../checkpoint/open-file.ts'
+import { isSae } from '../sae/open.ts'
+import { looksLikeSae } from '../sae/place.ts'
 import { resourcesFolder } from './resources.ts'
 
 /** How deep and how far a search below a folder goes. */
 const searchDepth = 6
 const searchFolders = 5000
+
+/** Whether a folder of these names is a model's, whatever else lies in it. */
+export function looksLikeModel(names: readonly string[]): boolean {
+  return names.includes('config.json') && names.some(name => /^model(-\d+-of-\d+)?\.safetensors$|\.safetensors\.index\.json$/.test(name))
+}
 
 /** What a path holds. `folder` is a folder that is neither model nor SAE, `unknown` a file of no known kind. */
 export async function kindOf(file: string): Promise<PathKind> {
@@ -17,15 +24,12 @@ export async function kindOf(file: string): Promise<PathKind> {
   if (stat === null) return 'unknown'
   if (stat.isFile()) return kindOfFile(file)
   const names = await fs.readdir(file).catch((): string[] => [])
-  if (names.includes('params.npz')) return 'sae'
-  if (names.includes('config.json') && names.some(name => name.endsWith('.safetensors') || name.endsWith('.safetensors.index.json'))) {
-    return 'model'
-  }
-  return 'folder'
+  if (looksLikeModel(names)) return 'model'
+  return looksLikeSae(names) && (await isSae(file)) ? 'sae' : 'folder'
 }
 
-function kindOfFile(file: string): PathKind {
-  if (file.endsWith('.npz')) return 'sae'
+async function kindOfFile(file: string): Promise<PathKind> {
+  if (looksLikeSae([path.basename(file)]) && (await isSae(file))) return 'sae'
   return /\.(jsonl\.gz|jsonl|json)$/.test(file) ? 'explanations' : 'unknown'
 }
 
@@ -74,20 +78,36 @@ export async function listFolder(given: string | undefined): Promise<FolderListi
   return { path: folder, parent: parent === folder ? null : parent, entries: kept, places: await places() }
 }
 
-/** SAE folders at or below a path, in the order of their names. Links to folders are not followed. */
-export async function findSaeFolders(root: string): Promise<string[]> {
+/** SAEs at or below a path, in the order of their names: folders, or files where a folder holds several. Links to folders are not followed. */
+export async function findSaePaths(root: string): Promise<string[]> {
   const found: string[] = []
   let visited = 0
   async function visit(folder: string, depth: number): Promise<void> {
     visited += 1
     if (visited > searchFolders) return
     const entries = await fs.readdir(folder, { withFileTypes: true }).catch(() => [])
-    if (entries.some(entry => entry.name === 'params.npz')) found.push(folder)
-    if (depth === 0) return
-    const folders = entries.filter(entry => entry.isDirectory() && !entry.name.startsWith('.')).map(entry => entry.name)
-    folders.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-    for (const name of folders) await visit(path.join(folder, name), depth - 1)
+    entries.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+    const here = await saesIn(
+      folder,
+      entries.map(entry => entry.name)
+    )
+    found.push(...here)
+    if (depth === 0 || here[0] === folder) return
+    const folders = entries.filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
+    for (const { name } of folders) await visit(path.join(folder, name), depth - 1)
   }
   await visit(path.resolve(root), searchDepth)
   return found
+}
+
+/** A folder that is an SAE, or the files in it that are SAEs of their own. */
+async function saesIn(folder: string, names: readonly string[]): Promise<string[]> {
+  if (!looksLikeSae(names)) return []
+  if (await isSae(folder)) return [folder]
+  const files: string[] = []
+  for (const name of names.filter(candidate => looksLikeSae([candidate]))) {
+    const file = path.join(folder, name)
+    if (await isSae(file)) files.push(file)
+  }
+  return files
 }

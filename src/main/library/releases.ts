@@ -7,10 +7,8 @@ import path from 'node:path'
 import { z } from 'zod'
 import { resourcesFolder } from './resources.ts'
 
-const entry = z.union([
-  z.tuple([z.string(), z.string().nullable(), z.number().nullable()]),
-  z.tuple([z.string(), z.string().nullable(), z.number().nullable(), z.string()])
-])
+/** Path in the repository, Neuronpedia source, mean L0; then the id where it is not the path, and the normalisation factor. */
+const entry = z.tuple([z.string(), z.string().nullable(), z.number().nullable()]).rest(z.union([z.string(), z.number(), z.null()]))
 const table = z.object({
   asOf: z.string(),
   releases: z.array(
@@ -19,7 +17,7 @@ const table = z.object({
       repo: z.string(),
       model: z.string(),
       format: z.string(),
-      kwargs: z.record(z.string(), z.unknown()).optional(),
+      configOverrides: z.record(z.string(), z.unknown()).optional(),
       saes: z.array(entry)
     })
   )
@@ -34,6 +32,10 @@ export interface KnownSae {
   /** Neuronpedia source `modelId/layer`. */
   readonly source: string | null
   readonly averageL0: number | null
+  /** By what SAELens scales the activations before encoding, where the SAE was trained on scaled ones and no file says so. */
+  readonly normScalingFactor: number | null
+  /** What SAELens puts into its config. */
+  readonly configOverrides: Readonly<Record<string, unknown>>
   /** What SAELens passes to TransformerLens's `from_pretrained_no_processing` for it. */
   readonly modelFromPretrainedKwargs: Readonly<Record<string, unknown>>
 }
@@ -44,6 +46,12 @@ interface Releases {
   readonly saes: ReadonlyMap<string, KnownSae>
 }
 
+/** What a release passes to the model's loader. */
+function kwargsOf(configOverrides: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  const kwargs = configOverrides.model_from_pretrained_kwargs
+  return typeof kwargs === 'object' && kwargs !== null ? { ...kwargs } : {}
+}
+
 let loading: Promise<Releases> | null = null
 
 async function load(): Promise<Releases> {
@@ -51,21 +59,23 @@ async function load(): Promise<Releases> {
   const { releases } = table.parse(JSON.parse(text))
   const repositories = new Map<string, string[]>()
   const saes = new Map<string, KnownSae>()
-  for (const { release, repo, kwargs, saes: entries } of releases) {
+  for (const { release, repo, configOverrides, saes: entries } of releases) {
     const name = repo.slice(repo.lastIndexOf('/') + 1)
     const known = repositories.get(name) ?? []
     if (!known.includes(repo)) repositories.set(name, [...known, repo])
-    for (const [within, source, averageL0, id] of entries) {
+    for (const [within, source, averageL0, id, normScalingFactor] of entries) {
       const key = `${repo}/${within}`
       const before = saes.get(key)
       // A canonical release names an SAE of another release a second time; what either knows counts.
       saes.set(key, {
         release: before?.release ?? release,
         repo,
-        saeId: before?.saeId ?? id ?? within,
+        saeId: before?.saeId ?? (typeof id === 'string' ? id : within),
         source: before?.source ?? source,
         averageL0: before?.averageL0 ?? averageL0,
-        modelFromPretrainedKwargs: { ...before?.modelFromPretrainedKwargs, ...kwargs }
+        normScalingFactor: before?.normScalingFactor ?? (typeof normScalingFactor === 'number' ? normScalingFactor : null),
+        configOverrides: { ...before?.configOverrides, ...configOverrides },
+        modelFromPretrainedKwargs: { ...before?.modelFromPretrainedKwargs, ...kwargsOf(configOverrides) }
       })
     }
   }
@@ -87,8 +97,19 @@ export async function releaseOf(saePath: string): Promise<KnownSae | null> {
   loading ??= load()
   const { repositories, saes } = await loading
   for (const key of candidates(saePath, repositories)) {
-    const known = saes.get(key) ?? saes.get(path.posix.dirname(key))
+    // The path itself, or a file below it, such as params.npz or checkpoints/final.safetensors.
+    const above = path.posix.dirname(key)
+    const known = saes.get(key) ?? saes.get(above) ?? saes.get(path.posix.dirname(above))
     if (known !== undefined) return known
   }
   return null
+}
+
+/** What a release says of an SAE that changes how it is read. */
+export function readingFacts(
+  known: KnownSae | null
+): { normFactor: number | null; normalisation: 'constant_norm_rescale' | null } | undefined {
+  if (known === null) return undefined
+  const normalisation = known.configOverrides.normalize_activations === 'constant_norm_rescale' ? 'constant_norm_rescale' : null
+  return { normFactor: known.normScalingFactor, normalisation }
 }

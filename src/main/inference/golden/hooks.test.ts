@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { CachedHook, HookStatistics } from '../../../contract/hooks.ts'
 import { fromMaybeNumber, type MaybeNumber } from '../../../contract/numbers.ts'
 import { readSafetensors } from '../../checkpoint/safetensors.ts'
@@ -12,10 +12,12 @@ import { KeptActivations } from '../kept-activations.ts'
 import type { HookJob, InferenceJob } from '../messages.ts'
 import { OpenModels } from '../models.ts'
 import { defaultBudget, type StageBudget } from '../plan.ts'
-import { expectHook, golden, index, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
+import { expectHook, expectValues, golden, index, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
+import { clean, isTranscoder, membersOf, saeCase, saeIndex, splicesOf } from './sae-cases.ts'
 
-const clean = { name: 'clean', splices: [] }
 const nothing = async () => undefined
+const cacheFolder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-hooks-'))
+afterAll(() => fs.rm(cacheFolder, { recursive: true, force: true }))
 
 function stateOf(budget: StageBudget = defaultBudget, keptBytes = 1e6): HookState {
   return { models: new OpenModels(), plans: new CompiledPlans(2), budget, kept: new KeptActivations(keptBytes) }
@@ -30,7 +32,7 @@ function jobOf(
     topFeatures: 20,
     metricPositions: 'no-special',
     provider: 'cpu',
-    cacheFolder: '/nowhere',
+    cacheFolder,
     hooks: 'all',
     ...job
   }
@@ -87,64 +89,75 @@ async function valuesOf(hookJob: HookJob, hook: string, state: HookState, differ
   return { shape: kept.hook.shape, data: window.values }
 }
 
+interface Case {
+  readonly model: string
+  readonly reading: string
+  readonly prompt: string
+  readonly file: string
+  readonly order: readonly string[]
+}
+
+const recorded = await Promise.all(
+  index.models.flatMap(({ id: model, prompts }) =>
+    prompts.map(async ({ id: prompt }): Promise<Case[]> => {
+      const { variants } = await promptOf(model, prompt)
+      return Object.entries(variants).map(([reading, { file, cache_order: order = [] }]) => ({
+        model,
+        reading,
+        prompt,
+        file: path.join('runs', model, prompt, path.basename(file)),
+        order
+      }))
+    })
+  )
+)
+const further = index.extra_variants.flatMap(({ model, variant: reading, cache_order: order, runs }): Case[] =>
+  runs.map(({ prompt, file }) => ({ model, reading, prompt, file, order }))
+)
+
 describe('clean runs: every hook point of the cache, in its order', () => {
-  for (const model of index.models.filter(candidate => candidate.id.startsWith('gemma2'))) {
-    for (const { id: prompt } of model.prompts) {
-      for (const variant of model.variants) {
-        test(`${model.id} ${prompt} ${variant}`, async () => {
-          const { ids, variants } = await promptOf(model.id, prompt)
-          const recorded = variants[variant]
-          const order = recorded?.cache_order ?? []
-          if (order.length === 0) return
-          const expected = await tensorsOf(golden('runs', model.id, prompt, recorded?.file ?? ''))
-          const job = jobOf({ model: golden(model.path), prompt: { ids }, variants: [clean], ...readingOf(variant) })
-          const state = stateOf()
-          const hookJob = { job, variant: 'clean', against: null }
-          const table = await listHooks(hookJob, state, nothing)
-          expect(table.hooks.map(({ name }) => name)).toEqual(order)
-          expect(table.tokens.map(({ id }) => id)).toEqual(ids)
-          for (const row of table.hooks) {
-            const values = expected.get(row.name)
-            if (values === undefined) throw new Error(`the golden data has no ${row.name}`)
-            expectRow(row, row.name, values)
-            expectHook(row.name, await valuesOf(hookJob, row.name, state), values)
-          }
-        })
+  // Some readings record outputs alone.
+  for (const { model, reading, prompt, file, order } of [...recorded.flat(), ...further].filter(each => each.order.length > 0)) {
+    test(`${model} ${prompt} ${reading}`, async () => {
+      const { ids } = await promptOf(model, prompt)
+      const expected = await tensorsOf(golden(file))
+      const job = jobOf({ model: golden('models', model), prompt: { ids }, variants: [clean], ...readingOf(reading) })
+      const state = stateOf()
+      const hookJob = { job, variant: 'clean', against: null }
+      const table = await listHooks(hookJob, state, nothing)
+      expect(table.hooks.map(({ name }) => name)).toEqual(order)
+      expect(table.tokens.map(({ id }) => id)).toEqual(ids)
+      const names = [...expected.keys()].filter(name => !name.startsWith('output.'))
+      // Further readings record those hook points alone that differ.
+      if (reading === 'no_processing' || reading === 'processed') expect(names.sort()).toEqual([...order].sort())
+      for (const name of names) {
+        const values = expectValues(name, expected.get(name))
+        expectRow(
+          table.hooks.find(row => row.name === name),
+          name,
+          values
+        )
+        if (reading === 'no_processing') expectHook(name, await valuesOf(hookJob, name, state), values)
       }
-    }
+    })
   }
 })
 
-const spliced = index.saes.filter(sae => sae.model === 'gemma2-tiny' && ['gemma_scope_npz', 'multi'].includes(sae.format))
-
-function saesOf(id: string): { name: string; path: string }[] {
-  const sae = index.saes.find(candidate => candidate.id === id)
-  if (sae?.members !== undefined) return sae.members.flatMap(saesOf)
-  return [{ name: (sae?.id ?? '').replaceAll('.', '-'), path: golden(sae?.path ?? '') }]
-}
-
-const splicesOf = (saes: readonly { name: string }[], errorTerm: boolean) =>
-  saes.map(({ name }) => ({ sae: name, errorTerm, positions: 'all' as const }))
-
 describe("spliced runs: the SAE's own hook points stand in for the one that is replaced", () => {
-  for (const sae of spliced) {
-    for (const run of sae.runs) {
-      test(`${sae.id} ${run.prompt} ${run.model_variant}`, async () => {
-        const { ids } = await promptOf(sae.model, run.prompt)
-        const saes = saesOf(sae.id)
-        const variants = [
-          clean,
-          { name: 'spliced', splices: splicesOf(saes, false) },
-          { name: 'with-error', splices: splicesOf(saes, true) }
-        ]
-        const job = jobOf({ model: golden('models', sae.model), prompt: { ids }, saes, variants, ...readingOf(run.model_variant) })
+  for (const entry of saeIndex.saes.filter(candidate => !isTranscoder(candidate))) {
+    for (const run of entry.runs ?? []) {
+      test(`${entry.id} ${run.prompt} ${run.model_variant}`, async () => {
+        const { ids } = await promptOf(entry.model, run.prompt)
+        const saes = membersOf(entry)
+        const variants = [clean, splicesOf('spliced', saes, false), splicesOf('with-error', saes, true)]
+        const job = jobOf({ model: golden('models', entry.model), prompt: { ids }, saes, variants, ...readingOf(run.model_variant) })
         // Small stages, so that hook points of one run come from several.
         const state = stateOf({ parameters: 1000, rows: 9 })
         const hookJob = { job, variant: 'spliced', against: null }
         const table = await listHooks(hookJob, state, nothing)
-        expect(table.replaced.map(({ name }) => name)).toEqual(sae.hooks)
+        expect(table.replaced.map(({ name }) => name)).toEqual(entry.hooks)
         const names = table.hooks.map(({ name }) => name)
-        for (const hook of sae.hooks) expect(names).not.toContain(hook)
+        for (const hook of entry.hooks) expect(names).not.toContain(hook)
         expect(names.filter(name => name.endsWith('.hook_sae_error'))).toEqual([])
         const rows = new Map(table.hooks.map(row => [row.name, row]))
         for (const [name, values] of await tensorsOf(golden(run.file))) {
@@ -164,24 +177,45 @@ describe("spliced runs: the SAE's own hook points stand in for the one that is r
             )
         }
         // With the error term nothing downstream changes, and clean has no SAE to compare with.
-        for (const { name, sae: of, difference } of withError.hooks) {
+        for (const { name, sae: of, difference, statistics } of withError.hooks) {
+          const largest = Math.max(Math.abs(Number(statistics.min)), Math.abs(Number(statistics.max)))
           if (of !== null) expect(difference, name).toBeNull()
-          else expect(fromMaybeNumber(difference?.maxAbsolute ?? null), name).toBeLessThan(1e-3)
+          else expect(fromMaybeNumber(difference?.maxAbsolute ?? null), name).toBeLessThan(1e-4 + 1e-3 * largest)
         }
       })
     }
+  }
+
+  for (const { sae, model, model_variant: reading, prompt, error_term: errorTerm, file } of saeIndex.spliced_transcoders) {
+    test(`${sae} ${prompt} ${reading}${errorTerm ? ' with the error term' : ''}`, async () => {
+      const { ids } = await promptOf(model, prompt)
+      const transcoder = saeCase(sae)
+      const saes = membersOf(transcoder)
+      const variants = [clean, splicesOf('spliced', saes, errorTerm)]
+      const job = jobOf({ model: golden('models', model), prompt: { ids }, saes, variants, ...readingOf(reading) })
+      const table = await listHooks({ job, variant: 'spliced', against: null }, stateOf(), nothing)
+      const [hook = '', hookOut = transcoder.hook_out] = transcoder.hooks
+      expect(table.replaced.map(({ name }) => name)).toEqual([hookOut])
+      const names = table.hooks.map(({ name }) => name)
+      expect([names.includes(hook), names.includes(hookOut ?? '')]).toEqual([true, false])
+      for (const [name, values] of await tensorsOf(golden(file))) {
+        if (!name.startsWith('output.'))
+          expectRow(
+            table.hooks.find(row => row.name === name),
+            name,
+            values
+          )
+      }
+    })
   }
 })
 
 describe('differences between variants', () => {
   test.each(['p0', 'p1'])('what an SAE reads after other splices, less what it reads alone: %s', async prompt => {
     const { ids } = await promptOf('gemma2-tiny', prompt)
-    const all = saesOf('gemma2-tiny.multi_att0_res1_mlp2')
-    const alone = saesOf('gemma2-tiny.gemma_scope_mlp_l2')
-    const variants = [
-      { name: 'all', splices: splicesOf(all, false) },
-      { name: 'alone', splices: splicesOf(alone, false) }
-    ]
+    const all = membersOf(saeCase('gemma2-tiny.multi_att0_res1_mlp2'))
+    const alone = membersOf(saeCase('gemma2-tiny.gemma_scope_mlp_l2'))
+    const variants = [splicesOf('all', all, false), splicesOf('alone', alone, false)]
     const job = jobOf({ model: golden('models/gemma2-tiny'), prompt: { ids }, saes: all, variants, ...readingOf('no_processing') })
     const state = stateOf()
     const hookJob = { job, variant: 'all', against: 'alone' }
@@ -212,8 +246,8 @@ describe('differences between variants', () => {
 
   test('masked scores are no difference', async () => {
     const { ids } = await promptOf('gemma2-tiny', 'p0')
-    const saes = saesOf('gemma2-tiny.gemma_scope_res_l1')
-    const variants = [clean, { name: 'spliced', splices: splicesOf(saes, false) }]
+    const saes = membersOf(saeCase('gemma2-tiny.gemma_scope_res_l1'))
+    const variants = [clean, splicesOf('spliced', saes, false)]
     const job = jobOf({ model: golden('models/gemma2-tiny'), prompt: { ids }, saes, variants, ...readingOf('no_processing') })
     const table = await listHooks({ job, variant: 'spliced', against: 'clean' }, stateOf(), nothing)
     const scores = table.hooks.find(row => row.name === 'blocks.3.attn.hook_attn_scores')

@@ -97,4 +97,6 @@ test('a picture is told by the axes of its activation', () => {
   expect(axisLabels(q, tokens, 1).columns).toMatchObject({ title: 'd', text: null })
   expect(axisLabels(acts, tokens, null)).toMatchObject({ rows: { title: 'position' }, columns: { title: 'SAE feature' } })
   expect(axisLabels(acts, tokens, null).rows.text?.(1)).toBe('·a')
+  const flattened = { ...scores, name: 'q_norm.hook_scale', shape: [6, 1], axes: ['position-head', 'feature'] as CachedHook['axes'] }
+  expect([kindOf(flattened), axisLabels(flattened, tokens, null).rows.text?.(3)]).toEqual(['plain', '·a 1'])
 })

@@ -10,9 +10,16 @@ import { tokenPieces } from '../../components/token-pieces.ts'
  */
 export type PictureKind = 'attention' | 'heads' | 'plain'
 
-export function kindOf({ axes }: Pick<CachedHook, 'axes'>): PictureKind {
-  if (axes[1] === 'head' && axes[2] === 'query') return 'attention'
-  return axes[1] === 'position' && axes[2] === 'head' ? 'heads' : 'plain'
+export function kindOf(hook: Pick<CachedHook, 'axes' | 'shape'>): PictureKind {
+  const { axes } = withoutBatch(hook)
+  if (axes[0] === 'head' && axes[1] === 'query') return 'attention'
+  return axes[0] === 'position' && axes[1] === 'head' ? 'heads' : 'plain'
+}
+
+/** Axes and sizes after the batch dimension, which stands in front of all but flattened heads. */
+export function withoutBatch({ axes, shape }: Pick<CachedHook, 'axes' | 'shape'>): { axes: CachedHook['axes']; sizes: number[] } {
+  const from = axes[0] === 'batch' ? 1 : 0
+  return { axes: axes.slice(from), sizes: shape.slice(from) }
 }
 
 /** How many heads there are; 0 where the activation has none. */
@@ -37,12 +44,20 @@ export function axisLabels(hook: CachedHook, tokens: readonly Token[], head: num
   const text = (index: number) => tokenLabel(tokens[index])
   const kind = kindOf(hook)
   if (kind === 'attention') return { rows: { title: 'query', text }, columns: { title: 'key', text } }
-  const rows: AxisLabels = hook.axes[1] === 'position' ? { title: 'position', text } : { title: 'row', text: null }
+  const { axes, sizes } = withoutBatch(hook)
+  const rows = rowLabels(axes[0], text, (sizes[0] ?? 1) / Math.max(1, tokens.length))
   if (kind === 'heads') {
-    const dHead = hook.shape[3] ?? 1
+    const dHead = sizes[2] ?? 1
     return { rows, columns: head === null ? { title: 'head, d', text: null, headWidth: dHead } : { title: 'd', text: null } }
   }
   return { rows, columns: { title: hook.sae !== null && isOfFeatures(hook.name) ? 'SAE feature' : 'd', text: null } }
+}
+
+/** Rows are positions, or heads of positions where those are flattened into one axis. */
+function rowLabels(axis: CachedHook['axes'][number] | undefined, text: (index: number) => string, heads: number): AxisLabels {
+  if (axis === 'position') return { title: 'position', text }
+  if (axis !== 'position-head') return { title: 'row', text: null }
+  return { title: 'position, head', text: index => `${text(Math.floor(index / heads))} ${index % heads}` }
 }
 
 /** Whether columns are features of an SAE, which have pages of their own. */
@@ -51,6 +66,7 @@ export function isOfFeatures(name: string): boolean {
 }
 
 /** Whether a row names a token of the prompt, so that the one selection applies to it. */
-export function hasTokenRows({ axes }: Pick<CachedHook, 'axes'>): boolean {
-  return axes[1] === 'position' || axes[2] === 'query'
+export function hasTokenRows(hook: Pick<CachedHook, 'axes' | 'shape'>): boolean {
+  const { axes } = withoutBatch(hook)
+  return axes[0] === 'position' || axes[1] === 'query'
 }

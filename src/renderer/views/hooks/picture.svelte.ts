@@ -9,7 +9,7 @@ import { navigation } from '../../state/navigation.svelte.ts'
 import { finiteOrNull } from '../../state/numbers.ts'
 import { type ActivationWindow, look, type Reach, type SeenValues } from './activation.svelte.ts'
 import { hookList } from './hook-list.svelte.ts'
-import { axisLabels, hasTokenRows, headsOf, kindOf } from './picture-axes.ts'
+import { axisLabels, hasTokenRows, headsOf, kindOf, withoutBatch } from './picture-axes.ts'
 import { cellMeaning, type PictureFacts } from './picture-words.ts'
 
 class Picture {
@@ -38,10 +38,10 @@ class Picture {
   /** Rows and columns of one matrix. */
   extent = $derived.by<Extent>(() => {
     if (this.hook === null) return { rows: 0, columns: 0 }
-    const [, first = 1, second = 1, third = 1] = this.hook.shape
+    const [first = 1, second = 1, third = 1, ...rest] = withoutBatch(this.hook).sizes
     if (this.kind === 'attention') return { rows: second, columns: third }
     if (this.kind === 'heads') return { rows: first, columns: this.head === null ? second * third : third }
-    return { rows: first, columns: this.hook.shape.slice(2).reduce((product, size) => product * size, 1) }
+    return { rows: first, columns: rest.reduce((product, size) => product * size, second * third) }
   })
   inSight = $derived(this.part ?? wholeOf(this.extent))
   isZoomed = $derived(!this.isGrid && !isWhole(this.inSight, this.extent))
@@ -56,7 +56,7 @@ class Picture {
     tokens: this.tokens,
     tokenRows: this.tokenRows,
     head: this.head,
-    dHead: this.kind === 'heads' ? (this.hook?.shape[3] ?? 1) : 1,
+    dHead: this.hook !== null && this.kind === 'heads' ? (withoutBatch(this.hook).sizes[2] ?? 1) : 1,
     columnTitle: this.labels?.columns.title ?? 'd'
   })
 
