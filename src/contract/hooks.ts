@@ -168,14 +168,14 @@ export const activationValues = z.object({
 export type ActivationValues = z.infer<typeof activationValues>
 
 /** A file of activations that the engine holds for as long as the stream is open: fetch its parts, then end the stream. */
-export const downloadEvent = z.discriminatedUnion('type', [
+export const hookFileEvent = z.discriminatedUnion('type', [
   progress,
   z.object({ type: z.literal('ready'), id: z.string(), bytes: z.number() })
 ])
-export type DownloadEvent = z.infer<typeof downloadEvent>
+export type HookFileEvent = z.infer<typeof hookFileEvent>
 
 /** A run to save to such a file; `logits` too where they are wanted. */
-export const downloadRequest = z.object({ run: runRequest, logits: z.boolean().default(false) })
+export const hookFileRequest = z.object({ run: runRequest, logits: z.boolean().default(false) })
 
 /** Bytes `[offset, offset + length)` of a download. */
-export const downloadPart = z.object({ id: z.string(), offset: z.int().nonnegative(), length: z.int().min(1).max(16_777_216) })
+export const hookFilePart = z.object({ id: z.string(), offset: z.int().nonnegative(), length: z.int().min(1).max(16_777_216) })

@@ -12,9 +12,9 @@ import {
   activationRequest,
   activationValues,
   activationWindow,
-  downloadEvent,
-  downloadPart,
-  downloadRequest,
+  hookFileEvent,
+  hookFilePart,
+  hookFileRequest,
   hookPoints,
   hookRequest,
   hookTableEvent
@@ -68,8 +68,8 @@ export const contract = {
     /** What a window shows of an activation, as float32. */
     values: procedure.input(activationRequest.extend({ window: activationWindow })).output(activationValues),
     /** Saves a run's activations to a file that the engine holds until the stream ends. */
-    download: procedure.input(downloadRequest).output(eventIterator(downloadEvent)),
-    downloadPart: procedure.input(downloadPart).output(z.object({ bytes: z.instanceof(Blob) }))
+    download: procedure.input(hookFileRequest).output(eventIterator(hookFileEvent)),
+    downloadPart: procedure.input(hookFilePart).output(z.object({ bytes: z.instanceof(Blob) }))
   },
   explanations: {
     search: procedure.input(searchRequest).output(searchResult),

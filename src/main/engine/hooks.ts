@@ -8,7 +8,7 @@ import type {
   ActivationRequest,
   ActivationValues,
   ActivationWindow,
-  DownloadEvent,
+  HookFileEvent,
   HookRequest,
   HookTableEvent
 } from '../../contract/hooks.ts'
@@ -60,7 +60,7 @@ export async function activationValues(
 }
 
 /** Files that are being fetched, by id. They live in a folder of the cache and go when their stream ends. */
-export class Downloads {
+export class HookFiles {
   readonly #folder: string
   readonly #files = new Map<string, string>()
 
@@ -72,7 +72,7 @@ export class Downloads {
    * Runs a request that saves, then holds the file until the iteration ends. The engine's process id is part of the file's name:
    * what another engine left behind when it was killed is removed first.
    */
-  async *download(request: RunRequest, logits: boolean, services: RunServices, signal?: AbortSignal): AsyncGenerator<DownloadEvent, void> {
+  async *download(request: RunRequest, logits: boolean, services: RunServices, signal?: AbortSignal): AsyncGenerator<HookFileEvent, void> {
     const id = randomUUID()
     await fs.mkdir(this.#folder, { recursive: true })
     await this.#removeOrphans()

@@ -6,7 +6,7 @@ import { contract } from '../../contract/index.ts'
 import type { EngineServices } from './engine.ts'
 import { EventQueue } from './event-queue.ts'
 import { listAllHookPoints } from './hook-points.ts'
-import { activationValues, Downloads, listHooks, openActivation } from './hooks.ts'
+import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
 import { run } from './runs.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
@@ -50,7 +50,7 @@ async function* importEvents(
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
   const { library, mirror } = services
-  const downloads = new Downloads(services.home)
+  const hookFiles = new HookFiles(services.home)
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next()
@@ -89,9 +89,9 @@ export function makeRouter(services: EngineServices) {
       open: os.hooks.open.handler(({ input, signal }) => withContractErrors(openActivation(input, services, signal))),
       values: os.hooks.values.handler(({ input, signal }) => activationValues(input, input.window, services, signal)),
       download: os.hooks.download.handler(({ input, signal }) =>
-        withContractErrors(downloads.download(input.run, input.logits, services, signal))
+        withContractErrors(hookFiles.download(input.run, input.logits, services, signal))
       ),
-      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await downloads.part(input) }))
+      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await hookFiles.part(input) }))
     },
     explanations: {
       search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
