@@ -24,7 +24,8 @@ const hookState: HookState = {
 const cancelled = new Set<number>()
 
 function send(message: FromInference): void {
-  process.send?.(message)
+  // An engine that is gone hears nothing; `disconnect` then ends this process.
+  process.send?.(message, () => undefined)
 }
 
 /** Lets messages in, then says whether the job goes on. */

@@ -1,10 +1,12 @@
 /** What the formats share: weights stay where they lie, fields that change the numbers are read or refused, factors have an order. */
+import { readFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { SpliceError } from '../../../contract/errors.ts'
 import { openSae } from '../open.ts'
 import { mapSae, tensorsOf } from '../sae.ts'
 
@@ -133,6 +135,25 @@ describe('the factor of expected_average_only_in', () => {
     expect((await openSae(path.join(saes, 'saelens_mid/mistral_standard'), { release: overridden })).normalisation).toBe(
       'constant_norm_rescale'
     )
+  })
+})
+
+describe('hostile and odd files, named as SAEs of a hook point', () => {
+  const hostile = path.join(golden, 'hostile')
+  const loose = z
+    .array(z.object({ path: z.string(), expect: z.string() }))
+    .parse(JSON.parse(readFileSync(path.join(hostile, 'hostile.json'), 'utf8')))
+    .filter(({ path: name }) => !/^(checkpoints|sae_mismatch)\//.test(name))
+
+  // Whole ones are 8 features wide: an npz of them opens, and then fits no model; without a config the others are no SAEs.
+  test.each(loose)('$path', async ({ path: name, expect: wanted }) => {
+    const opened = await openSae(path.join(hostile, name), { hook: 'blocks.0.hook_resid_post' }).catch((thrown: unknown) => thrown)
+    if (opened instanceof SpliceError) {
+      expect(opened.message).toContain(path.basename(name))
+      expect(wanted === 'accept' && name.endsWith('.npz')).toBe(false)
+      return
+    }
+    expect([wanted, opened]).toEqual(['accept', expect.objectContaining({ format: 'gemma-scope', dIn: 8, dSae: 16 })])
   })
 })
 
