@@ -1,5 +1,5 @@
 /** `splice hooks`: names and shapes against the peers' caches, without running anything. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -18,26 +18,35 @@ async function hooksOf(args: readonly string[]): Promise<HookPoints> {
   return hookPoints.parse(JSON.parse(outcome.stdout))
 }
 
-/** A symbolic shape for a prompt of so many tokens. */
+/** A symbolic shape for a prompt of so many tokens; `4*pos` is four times that. */
 function sized(shape: readonly (number | string)[], tokens: number): number[] {
-  return shape.map(size => (typeof size === 'string' ? tokens : size))
+  return shape.map(size => (typeof size === 'string' ? tokens * Number(/^(\d+)\*/.exec(size)?.[1] ?? 1) : size))
 }
 
 describe('splice hooks', () => {
-  test('lists what TransformerLens caches, in its order, with its shapes', async () => {
-    const { points, model: listed } = await hooksOf(['--model', model])
+  const models = readdirSync(join(golden, 'models'))
+  test.each(models)('lists what TransformerLens caches of %s, in its order, with its shapes', async id => {
+    const { points, model: listed } = await hooksOf(['--model', join(golden, 'models', id)])
     const recorded = z
       .object({ variants: z.record(z.string(), z.object({ cache_order: z.array(z.string()).optional() })) })
-      .parse(JSON.parse(readFileSync(join(golden, 'runs/gemma2-tiny/p1.json'), 'utf8')))
-    expect(listed).toMatchObject({ name: 'gemma2-tiny', layers: 4 })
+      .parse(JSON.parse(readFileSync(join(golden, 'runs', id, 'p1.json'), 'utf8')))
+    expect(listed.name).toBe(id)
     expect(points.map(point => point.name)).toEqual(recorded.variants.no_processing?.cache_order)
-    const cache = readTensors(join(golden, 'runs/gemma2-tiny/p1/no_processing.safetensors'))
-    const tokens = promptIds('gemma2-tiny', 'p1').length
+    const cache = readTensors(join(golden, 'runs', id, 'p1/no_processing.safetensors'))
+    const tokens = promptIds(id, 'p1').length
     for (const { name, shape, sae: of, replacedBy } of points) {
       expect(sized(shape, tokens), name).toEqual(cache.get(name)?.shape)
       expect([of, replacedBy]).toEqual([null, []])
     }
-    expect(points.find(point => point.name === 'blocks.0.attn.hook_pattern')?.shape).toEqual([1, 4, 'query', 'key'])
+    expect(points.find(point => point.name === 'blocks.0.attn.hook_pattern')?.shape).toContain('query')
+  })
+
+  test('a transcoder reads one hook point and replaces another', async () => {
+    const transcoder = join(golden, 'saes/saelens6/transcoder')
+    const { points, saes } = await hooksOf(['--model', join(golden, 'models/gpt2-tiny'), '--sae', `t=${transcoder}`])
+    expect(saes).toMatchObject([{ hook: 'blocks.0.ln2.hook_normalized', target: 'blocks.0.hook_mlp_out' }])
+    expect(points.filter(point => point.replacedBy.length > 0).map(point => point.name)).toEqual(['blocks.0.hook_mlp_out'])
+    expect(points.filter(point => point.sae === 't' && point.errorTermOnly).map(point => point.name)).toEqual(['transcoder.error'])
   })
 
   test("an SAE brings its own hook points and marks the one it replaces; every block has the MLP's input", async () => {

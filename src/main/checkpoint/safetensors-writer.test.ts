@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readSafetensors } from './safetensors.ts'
 import { SafetensorsWriter } from './safetensors-writer.ts'
@@ -43,6 +46,20 @@ test('a file that is missing values, or is discarded, leaves nothing behind', as
   await expect(writer.write('first', Float32Array.of(1, 2))).rejects.toThrow(/first/)
   await writer.discard()
   expect((await fs.readdir(folder)).filter(name => name.startsWith('partial'))).toEqual([])
+})
+
+test('a process that ends in between leaves nothing behind', async () => {
+  const file = path.join(folder, 'abandoned.safetensors')
+  const writer = fileURLToPath(new URL('./safetensors-writer.ts', import.meta.url))
+  const program = `
+    const { SafetensorsWriter } = await import(${JSON.stringify(writer)})
+    const { readdirSync } = await import('node:fs')
+    await SafetensorsWriter.create(${JSON.stringify(file)}, [{ name: 'first', shape: [2] }])
+    console.log(readdirSync(${JSON.stringify(folder)}).filter(name => name.startsWith('abandoned')).length)
+    process.exit(0)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+  expect(stdout.trim()).toBe('1')
+  expect((await fs.readdir(folder)).filter(name => name.startsWith('abandoned'))).toEqual([])
 })
 
 test('a folder that is not there is named before anything is computed', async () => {

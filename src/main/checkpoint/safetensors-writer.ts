@@ -1,4 +1,5 @@
 /** Writes safetensors files (https://github.com/huggingface/safetensors#format): length, JSON header, then the bytes in order. */
+import { rmSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { SpliceError } from '../../contract/errors.ts'
 import { elementCount } from './tensor.ts'
@@ -20,6 +21,14 @@ const mostAtOnce = 2 ** 28
 /** Where a process writes a file before it takes its name; whoever kills that process removes it. */
 export function unfinishedFile(file: string, processId: number): string {
   return `${file}.${processId}.part`
+}
+
+/** Files of this process that have not taken their name yet. */
+const unfinished = new Set<string>()
+
+/** A process that ends by itself, as when its engine is gone, takes them with it. */
+function removeUnfinished(): void {
+  for (const part of unfinished) rmSync(part, { force: true })
 }
 
 /** Length and header of a file, padded to a multiple of 8 bytes, and where in it the values of each tensor go. */
@@ -73,10 +82,13 @@ export class SafetensorsWriter {
   ): Promise<SafetensorsWriter> {
     const part = unfinishedFile(file, process.pid)
     const { head, places } = arrange(tensors, metadata)
+    if (!process.listeners('exit').includes(removeUnfinished)) process.on('exit', removeUnfinished)
+    unfinished.add(part)
     let writer: SafetensorsWriter
     try {
       writer = new SafetensorsWriter(file, part, await fs.open(part, 'w'), places)
     } catch (thrown) {
+      unfinished.delete(part)
       throw failure(file, thrown)
     }
     await writer.#put(head, 0)
@@ -112,6 +124,7 @@ export class SafetensorsWriter {
       await this.#handle.sync()
       await this.#handle.close()
       await fs.rename(this.#part, this.#file)
+      unfinished.delete(this.#part)
     } catch (thrown) {
       await this.discard()
       throw failure(this.#file, thrown)
@@ -122,6 +135,7 @@ export class SafetensorsWriter {
   async discard(): Promise<void> {
     await this.#handle.close().catch(() => undefined)
     await fs.rm(this.#part, { force: true })
+    unfinished.delete(this.#part)
   }
 }
 
