@@ -29,6 +29,8 @@ interface Request {
   readonly onProgress: OnProgress
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
+  /** Ends as cancelled, also where the answer was on its way already. */
+  isCancelled: boolean
 }
 
 /** What the engine wants to hear of the process. */
@@ -87,7 +89,8 @@ export class InferenceProcess {
       return
     }
     this.#requests.delete(message.id)
-    if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
+    if (request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+    else if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
     else request.resolve(message)
   }
 
@@ -127,7 +130,7 @@ export class InferenceProcess {
     const id = this.#nextId
     this.#nextId += 1
     return new Promise((resolve, reject) => {
-      this.#post({ message: make(id), onProgress, resolve, reject }, child)
+      this.#post({ message: make(id), onProgress, resolve, reject, isCancelled: false }, child)
       signal?.addEventListener('abort', () => this.#cancel(id, child), { once: true })
     })
   }
@@ -151,6 +154,7 @@ export class InferenceProcess {
       request.reject(new SpliceError('run/cancelled', 'tokenizing was cancelled'))
       return
     }
+    request.isCancelled = true
     child.send({ kind: 'cancel', id } satisfies ToInference, () => undefined)
     setTimeout(() => {
       if (!this.#requests.has(id) || this.#child !== child) return
