@@ -78,11 +78,18 @@ function statisticsOf({ values }: Tensor) {
   return { mean, std, min: Math.min(...finite), max: Math.max(...finite), 'not-finite': values.length - finite.length }
 }
 
-/** The screen's point of a cell of the heat map, counted from the cell at its top left. */
-async function pointOf(row: number, column: number, rows: number, columns: number): Promise<{ x: number; y: number }> {
-  const map = page.getByTestId('heatmap')
+/** Where the heat map stands on the screen, and its plot inside it, once its values have come. */
+async function plotOf() {
+  const map = page.locator('[data-testid="heatmap"][data-columns]')
+  await map.waitFor()
   const box = await map.boundingBox()
   const [x = 0, y = 0, width = 0, height = 0] = ((await map.getAttribute('data-plot')) ?? '').split(' ').map(Number)
+  return { box, x, y, width, height }
+}
+
+/** The screen's point of a cell of the heat map, counted from the cell at its top left. */
+async function pointOf(row: number, column: number, rows: number, columns: number): Promise<{ x: number; y: number }> {
+  const { box, x, y, width, height } = await plotOf()
   return { x: (box?.x ?? 0) + x + ((column + 0.5) * width) / columns, y: (box?.y ?? 0) + y + ((row + 0.5) * height) / rows }
 }
 
@@ -284,8 +291,7 @@ describe('a heat map', () => {
 
   test('zooms into what is dragged over, and back by a double click', async () => {
     const map = page.getByTestId('heatmap')
-    const box = await map.boundingBox()
-    const [x = 0, y = 0, width = 0, height = 0] = ((await map.getAttribute('data-plot')) ?? '').split(' ').map(Number)
+    const { box, x, y, width, height } = await plotOf()
     await page.mouse.move((box?.x ?? 0) + x + width * 0.25, (box?.y ?? 0) + y + 3)
     await page.mouse.down()
     await page.mouse.move((box?.x ?? 0) + x + width * 0.5, (box?.y ?? 0) + y + height - 3, { steps: 3 })
