@@ -6,7 +6,16 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { engineEvent, engineStatus, settings } from './engine.ts'
 import { errorData } from './errors.ts'
-import { featureKey, featurePage, importEvent, searchRequest, searchResult, sourceSummary } from './explanations.ts'
+import {
+  countRequest,
+  countResult,
+  featureKey,
+  featurePage,
+  importEvent,
+  searchRequest,
+  searchResult,
+  sourceSummary
+} from './explanations.ts'
 import { folderListing, modelSummary, pathKind, recentItem, saeSummary, workspace } from './library.ts'
 import { runEvent, runRequest, token } from './run.ts'
 
@@ -43,6 +52,8 @@ export const contract = {
   },
   explanations: {
     search: procedure.input(searchRequest).output(searchResult),
+    /** The same question's number of hits, by model, source and explainer. */
+    count: procedure.input(countRequest).output(countResult),
     feature: procedure.input(featureKey).output(featurePage),
     sources: procedure.output(z.array(sourceSummary)),
     importFiles: procedure.input(z.object({ paths: z.array(z.string()).min(1) })).output(eventIterator(importEvent))

@@ -81,6 +81,7 @@ export function makeRouter(services: EngineServices) {
     },
     explanations: {
       search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
+      count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
       importFiles: os.explanations.importFiles.handler(({ input, signal }) =>
