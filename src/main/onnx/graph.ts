@@ -212,6 +212,10 @@ export class GraphBuilder {
     if (first === undefined || second === undefined) throw new Error('Split gives two outputs')
     return [first, second]
   }
+  /** The places `[start, end)` of an axis, counted from its end where negative; without `end`, all from `start` on. */
+  slice(a: Value, axis: number, start: number, end = Number.MAX_SAFE_INTEGER): Value {
+    return this.#one('Slice', [a, this.integers([start]), this.integers([end]), this.integers([axis])], a.type)
+  }
   /** The slice at one place of an axis; the axis is gone. */
   take(a: Value, place: number, axis: number): Value {
     return this.gather(a, this.#integer(place), axis)

@@ -11,6 +11,7 @@ const unsupported = [
   'quantization_config',
   'compression_config',
   'use_bidirectional_attention',
+  'use_mrope',
   'add_cross_attention',
   'is_encoder_decoder',
   'pruned_heads'

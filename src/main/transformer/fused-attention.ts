@@ -2,8 +2,8 @@
  * The attention of GPT-2 and GPT-NeoX: one matrix gives queries, keys and values, all with biases, read from a LayerNorm.
  * Activations are cut apart, not the matrix, so that it stays mapped as it lies.
  *
- * Biases are put on after the product: b + b_norm @ W where fold_ln moved the norm's bias here. Under fold_value_biases
- * v and z lack theirs, and it comes back before the output projection.
+ * Biases are added after the product, and are b + b_norm @ W where fold_ln moved the norm's bias here. Under
+ * fold_value_biases v and z lack theirs, and it comes back before the output projection.
  */
 import type { Value } from '../onnx/graph.ts'
 import { mapAsFloat32 } from '../onnx/weights.ts'
@@ -31,8 +31,7 @@ export function fusedAttention(g: HookedGraph, name: string, norm: NormOutput, l
   const { heads, dHead, queryKeyValue } = layer
   const shape = ['position', heads, dHead] as const
   const [tail, partAxis] = layer.order === 'part-head' ? [[3, heads, dHead], 2] : [[heads, 3, dHead], 3]
-  const products = projectWithoutBias(g, norm.scale(norm.output), queryKeyValue, tail)
-  const biases = biasOf(g, norm, queryKeyValue, tail)
+  const { products, biases } = multiply(g, norm, queryKeyValue, tail)
   const productOf = (part: number) => graph.take(products, part, partAxis)
   const biasOfPart = (part: number) => (biases === null ? null : graph.take(biases, part, partAxis))
   const withBias = (part: number) => addOptional(g, productOf(part), biasOfPart(part))
@@ -49,10 +48,18 @@ export function fusedAttention(g: HookedGraph, name: string, norm: NormOutput, l
   return project(g, valueBias === null ? z : addValueBias(g, z, valueBias, size), layer.output, [heads * dHead])
 }
 
-/** All biases [1, 1, ...tail] of queries, keys and values; null where there are none. */
-function biasOf(g: HookedGraph, norm: NormOutput, linear: Linear, tail: readonly number[]): Value | null {
-  if (norm.bias !== null) return project(g, g.graph.unsqueeze(norm.bias, [0, 1]), linear, tail)
-  return linear.bias === null ? null : g.graph.reshape(mapAsFloat32(g.graph, linear.bias), [1, 1, ...tail])
+/** x @ W [row, position, ...tail], and what is to be added to it [1, 1, ...tail]; null where that is nothing. */
+function multiply(g: HookedGraph, norm: NormOutput, linear: Linear, tail: readonly number[]): { products: Value; biases: Value | null } {
+  const { graph } = g
+  const x = norm.scale(norm.output)
+  const own = linear.bias === null ? null : graph.reshape(mapAsFloat32(graph, linear.bias), [1, 1, ...tail])
+  if (norm.bias === null) return { products: projectWithoutBias(g, x, linear, tail), biases: own }
+  // The norm's bias is one more row of the same product, so that the matrix is read once.
+  const rows = graph.reshape(x, graph.concatenate([graph.integers([1, -1]), graph.shapeOf(x, 2, 3)], 0))
+  const all = projectWithoutBias(g, graph.concatenate([rows, graph.unsqueeze(norm.bias, [0, 1])], 1), linear, tail)
+  const shape = graph.concatenate([graph.shapeOf(x, 0, 2), graph.integers(tail)], 0)
+  const moved = graph.slice(all, 1, -1)
+  return { products: graph.reshape(graph.slice(all, 1, 0, -1), shape), biases: own === null ? moved : graph.add(moved, own) }
 }
 
 function addOptional({ graph }: HookedGraph, x: Value, bias: Value | null): Value {

@@ -28,20 +28,18 @@ export interface GroupedQueryAttention extends AttentionShape {
 /** x [row, position, dModel] -> the same, before any norm behind it and `hook_attn_out`. `name` is the attention's, `blocks.0.attn`. */
 export function groupedQueryAttention(g: HookedGraph, name: string, x: Value, layer: GroupedQueryAttention, reading: Reading): Value {
   const { heads, keyValueHeads, dHead, rotary } = layer
-  const [few, many] = [
-    [keyValueHeads, dHead],
-    [heads, dHead]
-  ]
+  const queries = [heads, dHead]
+  const keys = [keyValueHeads, dHead]
   const hook = (part: string, value: Value, tail: readonly number[]) => g.hook(`${name}.hook_${part}`, value, ['position', ...tail])
   const valueBias = reading.processing.has('fold_value_biases') ? layer.value.bias : null
 
-  const q = hook('q', project(g, x, layer.query, many), many)
-  const k = hook('k', project(g, x, layer.key, few), few)
-  const v = hook('v', (valueBias === null ? project : projectWithoutBias)(g, x, layer.value, few), few)
+  const q = hook('q', project(g, x, layer.query, queries), queries)
+  const k = hook('k', project(g, x, layer.key, keys), keys)
+  const v = hook('v', (valueBias === null ? project : projectWithoutBias)(g, x, layer.value, keys), keys)
   const evenQ = layer.queryNorm === null ? q : headRmsNorm(g, `${name}.q_norm`, q, heads, layer.queryNorm)
   const evenK = layer.keyNorm === null ? k : headRmsNorm(g, `${name}.k_norm`, k, keyValueHeads, layer.keyNorm)
-  const turnedQ = hook('rot_q', rotate(g, evenQ, dHead, rotary), many)
-  const turnedK = hook('rot_k', rotate(g, evenK, dHead, rotary), few)
+  const turnedQ = hook('rot_q', rotate(g, evenQ, dHead, rotary), queries)
+  const turnedK = hook('rot_k', rotate(g, evenK, dHead, rotary), keys)
   const z = attend(g, name, turnedQ, turnedK, v, layer, layer.scores)
   const whole = valueBias === null ? z : addValueBias(g, z, mapAsFloat32(g.graph, valueBias), layer)
   return project(g, whole, layer.output, [layer.dModel])

@@ -47,15 +47,12 @@ export interface LlamaDecoder {
   readonly rotaries: readonly Rotary[]
 }
 
-/** Names of the norms' tensors, which depend on whether there are norms behind the sublayers. */
-const norms = {
-  pre: { beforeAttention: 'input_layernorm', beforeMlp: 'post_attention_layernorm' },
-  sandwich: {
-    beforeAttention: 'input_layernorm',
-    behindAttention: 'post_attention_layernorm',
-    beforeMlp: 'pre_feedforward_layernorm',
-    behindMlp: 'post_feedforward_layernorm'
-  }
+/** The tensors of ln1, ln1_post, ln2 and ln2_post. Llama calls post_attention_layernorm what stands before its MLP. */
+const normTensors = {
+  ln1: 'input_layernorm',
+  ln1_post: 'post_attention_layernorm',
+  ln2: (hasPostNorms: boolean) => (hasPostNorms ? 'pre_feedforward_layernorm' : 'post_attention_layernorm'),
+  ln2_post: 'post_feedforward_layernorm'
 } as const
 
 /** Reads the decoder's tensors as `decoder` describes them. Throws what `WeightMap` throws. */
@@ -122,18 +119,17 @@ export function llamaDecoder(checkpoint: Checkpoint, reading: Reading, decoder: 
 
     block(g, layer, residual) {
       const name = `blocks.${layer}`
-      const { beforeAttention, beforeMlp } = decoder.hasPostNorms ? norms.sandwich : norms.pre
-      const behind = (norm: string, x: Value, tensor: string) =>
-        decoder.hasPostNorms ? normBehind(g, `${name}.${norm}`, x, `layers.${layer}.${tensor}`) : x
+      const behind = (norm: 'ln1_post' | 'ln2_post', x: Value) =>
+        decoder.hasPostNorms ? normBehind(g, `${name}.${norm}`, x, `layers.${layer}.${normTensors[norm]}`) : x
 
       const resid = g.hook(`${name}.hook_resid_pre`, residual, stream)
-      const ln1 = normBefore(g, `${name}.ln1`, resid, `layers.${layer}.${beforeAttention}`)
+      const ln1 = normBefore(g, `${name}.ln1`, resid, `layers.${layer}.${normTensors.ln1}`)
       const attended = groupedQueryAttention(g, `${name}.attn`, readNorm(g, ln1), attentionOf(layer), reading)
-      const attnOut = g.hook(`${name}.hook_attn_out`, behind('ln1_post', attended, norms.sandwich.behindAttention), stream)
+      const attnOut = g.hook(`${name}.hook_attn_out`, behind('ln1_post', attended), stream)
       const middle = g.hook(`${name}.hook_resid_mid`, g.graph.add(resid, attnOut), stream)
-      const ln2 = normBefore(g, `${name}.ln2`, middle, `layers.${layer}.${beforeMlp}`)
+      const ln2 = normBefore(g, `${name}.ln2`, middle, `layers.${layer}.${normTensors.ln2(decoder.hasPostNorms)}`)
       const fed = gatedMlp(g, `${name}.mlp`, ln2, mlpOf(layer), reading)
-      const mlpOut = g.hook(`${name}.hook_mlp_out`, behind('ln2_post', fed, norms.sandwich.behindMlp), stream)
+      const mlpOut = g.hook(`${name}.hook_mlp_out`, behind('ln2_post', fed), stream)
       return g.hook(`${name}.hook_resid_post`, g.graph.add(middle, mlpOut), stream)
     },
 
