@@ -192,14 +192,16 @@ export async function readNpz(file: string): Promise<NpzFile> {
 
 /**
  * An array as a tensor in a file: in the npz itself where its bytes can be mapped, else in a file of the cache that is made
- * once, whole or not at all. Check an array's shape before: this writes as many bytes as it claims.
+ * once, whole or not at all. Check an array's shape before: this writes as many bytes as it claims. Without a cache (null) nothing is
+ * unpacked, and the tensor of an array that would have to be says its shape and size, but not where to read it.
  */
-export async function mapNpzArray(npz: NpzFile, array: NpzArray, cacheFolder: string): Promise<StoredTensor> {
+export async function mapNpzArray(npz: NpzFile, array: NpzArray, cacheFolder: string | null): Promise<StoredTensor> {
   const { name, dtype, shape, byteLength, columnMajor } = array
   const layout = columnMajor ? { columnMajor } : {}
   if (array.dataOffset !== null && !array.bigEndian) {
     return { name, dtype, shape, file: npz.path, offset: array.dataOffset, byteLength, ...layout }
   }
+  if (cacheFolder === null) return { name, dtype, shape, file: npz.path, offset: 0, byteLength, ...layout }
   const key = createHash('sha256').update(`${npz.path}:${npz.sizeBytes}:${npz.modifiedMs}:${name}`).digest('hex').slice(0, 32)
   const file = path.join(cacheFolder, `${key}.bin`)
   if (!(await isWhole(file, byteLength))) await unpack(npz, array, file)

@@ -86,7 +86,7 @@ describe('opening', () => {
   })
   test('all SAEs below a folder are found, with their sources', async () => {
     const library = await openLibrary({ home })
-    const found = await library.findSaes(path.join(demo, 'saes'))
+    const found = await library.findSaes(path.join(demo, 'saes'), undefined)
     expect(found.map(({ name, source, dSae }) => [name, source, dSae])).toEqual([
       ['layer_1/width_1k/average_l0_15', 'demo-gemma2-tiny/1-demo-res-1k', 1024],
       ['layer_2/width_1k/average_l0_3', null, 1024],

@@ -2,10 +2,12 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { type Settings, settings as settingsSchema } from '../../contract/engine.ts'
+import { type Settings, type SettingsChange, settings as settingsSchema } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import {
+  type DiskContents,
   type FolderListing,
+  type LibraryFolder,
   type ModelSummary,
   type PathKind,
   type RecentItem,
@@ -17,10 +19,13 @@ import {
 import { elementCount } from '../checkpoint/tensor.ts'
 import { openSae, type Sae } from '../sae/sae.ts'
 import { type Model, openModel } from '../transformer/model.ts'
-import { findSaeFolders, kindOf, listFolder } from './folders.ts'
-import { releaseOf } from './releases.ts'
+import { libraryFolders, openDisk, type ScanProgress } from './disk.ts'
+import { kindOf, listFolder } from './folders.ts'
+import { releaseOf, useCatalogue } from './releases.ts'
 import { resourcesFolder } from './resources.ts'
+import { tensorsOf } from './sae-tensors.ts'
 import { StateFile } from './state-file.ts'
+import { trapsAt } from './traps.ts'
 
 const savedWorkspace = workspaceSchema.omit({ isDemo: true })
 type SavedWorkspace = z.infer<typeof savedWorkspace>
@@ -77,6 +82,7 @@ function describeModel(model: Model): ModelSummary {
     sizeBytes: model.checkpoint.sizeBytes,
     memoryEstimateBytes: estimateMemory(model),
     hookPoints: model.hookPoints.map(point => point.name),
+    hookWidths: model.hookPoints.map(point => point.width),
     hasTokenizer: model.checkpoint.tokenizerFile !== null
   }
 }
@@ -122,6 +128,7 @@ export async function openLibrary({ home }: { home: string }) {
   const recentFile = new StateFile(path.join(home, 'recent.json'), savedRecent, () => [])
   const settingsFile = new StateFile(path.join(home, 'settings.json'), settingsSchema, () => settingsSchema.parse({}))
   const cacheFolder = path.join(home, 'cache')
+  await useCatalogue(home)
   let remembering: Promise<void> = Promise.resolve()
 
   /** Puts an item in front of the recent ones, one after the other. */
@@ -136,9 +143,22 @@ export async function openLibrary({ home }: { home: string }) {
     return remembering
   }
 
-  async function describeSae(sae: Sae): Promise<SaeSummary> {
+  /** What the catalogue says of an SAE, put over what it said before. */
+  async function withRelease(sae: SaeSummary): Promise<SaeSummary> {
     const known = await releaseOf(sae.path)
     return {
+      ...sae,
+      averageL0: known?.averageL0 ?? null,
+      source: known?.source ?? null,
+      release: known?.release ?? null,
+      saeId: known?.saeId ?? null,
+      traps: await trapsAt(sae.path)
+    }
+  }
+
+  async function describeSae(sae: Sae): Promise<SaeSummary> {
+    const tensors = tensorsOf(sae)
+    return withRelease({
       path: sae.path,
       name: saeName(sae),
       format: sae.format,
@@ -146,15 +166,24 @@ export async function openLibrary({ home }: { home: string }) {
       hook: sae.hook,
       dIn: sae.dIn,
       dSae: sae.dSae,
-      averageL0: known?.averageL0 ?? null,
-      source: known?.source ?? null,
-      release: known?.release ?? null,
-      sizeBytes: [sae.encoder, sae.decoder, sae.encoderBias, sae.decoderBias, sae.threshold].reduce(
-        (sum, tensor) => sum + tensor.byteLength,
-        0
-      )
-    }
+      averageL0: null,
+      source: null,
+      release: null,
+      saeId: null,
+      dtype: [...new Set(tensors.map(tensor => tensor.dtype))].join(', '),
+      sizeBytes: tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0),
+      traps: []
+    })
   }
+
+  const disk = openDisk(home, {
+    readModel: async folder => {
+      const { hookPoints: _, hookWidths: __, ...model } = describeModel(await openModel(folder))
+      return model
+    },
+    readSae: async at => describeSae(await openSae(at, { cacheFolder: null })),
+    withRelease
+  })
 
   return {
     /** The demo at first, later what was saved, unless its model is gone. */
@@ -187,10 +216,25 @@ export async function openLibrary({ home }: { home: string }) {
     },
 
     /** SAEs at or below a path; those that cannot be read are left out. */
-    async findSaes(root: string): Promise<SaeSummary[]> {
-      const folders = await findSaeFolders(root)
-      const found = await Promise.allSettled(folders.map(async folder => describeSae(await openSae(folder, { cacheFolder }))))
-      return found.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+    async findSaes(root: string, signal: AbortSignal | undefined): Promise<SaeSummary[]> {
+      const nothing = { signal, onFolder: () => undefined, onFound: () => undefined }
+      return (await disk.scanPaths([root], nothing)).saes
+    },
+
+    /** Where a scan looks. */
+    async folders(): Promise<LibraryFolder[]> {
+      return libraryFolders(await settingsFile.read())
+    },
+
+    /** What the last scan found, without looking. */
+    onDisk(): Promise<DiskContents> {
+      return disk.contents()
+    },
+
+    /** Looks through the library's folders, or those given. Throws `library/cancelled` when the signal ends it. */
+    async scan(paths: readonly string[] | undefined, progress: ScanProgress): Promise<DiskContents> {
+      if (paths !== undefined) return disk.scanPaths(paths, progress)
+      return disk.scanFolders(await libraryFolders(await settingsFile.read()), progress)
     },
 
     async recent(): Promise<RecentItem[]> {
@@ -214,8 +258,8 @@ export async function openLibrary({ home }: { home: string }) {
       return settingsFile.read()
     },
 
-    async changeSettings(change: Partial<Settings>): Promise<Settings> {
-      const changed = { ...(await settingsFile.read()), ...change }
+    async changeSettings(change: SettingsChange): Promise<Settings> {
+      const changed = settingsSchema.parse({ ...(await settingsFile.read()), ...change })
       await settingsFile.write(changed)
       return changed
     }

@@ -37,8 +37,8 @@ export interface Sae {
 export interface OpenSaeOptions {
   /** A hook point that the person names; it goes before what path or config say. */
   readonly hook?: string
-  /** Where compressed weights are unpacked to. */
-  readonly cacheFolder: string
+  /** Where compressed weights are unpacked to; null to read headers alone: compressed weights then are described, and cannot be run. */
+  readonly cacheFolder: string | null
 }
 
 /** What lies at a path, for formats to recognise. `names` are the file names, one for a file. */
