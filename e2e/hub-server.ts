@@ -173,6 +173,17 @@ function misbehaviourOf(file: ServedFile): Misbehaviour {
   return misbehaves
 }
 
+/** Settles when more can be written, or nothing any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
+}
+
 async function sendContent(request: IncomingMessage, response: ServerResponse, file: ServedFile): Promise<void> {
   const { cutAfter, pause, ignoresRanges, tooLong = 0, otherBytes, status } = misbehaviourOf(file)
   if (status !== undefined) return end(response, status, status === 429 ? { 'retry-after': '0' } : {}, '')
@@ -188,8 +199,7 @@ async function sendContent(request: IncomingMessage, response: ServerResponse, f
   const shown = cutAfter === undefined ? part : part.subarray(0, cutAfter)
   const piece = 64 * 1024
   for (let at = 0; at < shown.length && !response.destroyed; at += piece) {
-    if (!response.write(shown.subarray(at, at + piece)))
-      await new Promise(resolve => response.once('drain', resolve).once('close', resolve))
+    if (!response.write(shown.subarray(at, at + piece))) await drained(response)
     if (pause !== undefined) await wait(pause)
   }
   if (cutAfter === undefined || cutAfter >= part.length) response.end()

@@ -1,6 +1,7 @@
 /** A run's result as text for people: a row per token, then the summary numbers. */
 import { fromMaybeNumber, type MaybeNumber } from '../../contract/numbers.ts'
 import type { RunResult, SaeReading, SaeResult, VariantResult } from '../../contract/run.ts'
+import { inColumns } from './columns.ts'
 
 /** Most features written in a cell; the JSON has them all. */
 const featuresPerCell = 2
@@ -40,7 +41,7 @@ function tokenTable(result: RunResult): string {
     ...result.comparison.map(other => fixed(other.klDivergence[at] ?? null)),
     ...result.saes.map(sae => featureCell(sae, result.variants, at))
   ])
-  return aligned([header, ...rows], new Set([1, ...result.saes.map((_, at) => header.length - 1 - at)]))
+  return inColumns([header, ...rows], new Set([1, ...result.saes.map((_, at) => header.length - 1 - at)]))
 }
 
 function featureCell(sae: SaeResult, variants: readonly VariantResult[], position: number): string {
@@ -58,7 +59,7 @@ function variantTable(result: RunResult): string {
     const next = last === undefined ? '' : `${visible(last.text)} ${percent(last.logProb)}`
     return [variant.name, fixed(variant.loss), signed(comparison?.lossIncrease ?? null), fixed(comparison?.meanKl ?? null), next]
   })
-  return aligned([['variant', 'loss', 'increase', 'mean KL', 'next token'], ...rows], new Set([0, 4]))
+  return inColumns([['variant', 'loss', 'increase', 'mean KL', 'next token'], ...rows], new Set([0, 4]))
 }
 
 function saeTable(result: RunResult): string {
@@ -74,7 +75,7 @@ function saeTable(result: RunResult): string {
       String(reading.positions)
     ])
   )
-  return aligned([['SAE', 'variant', 'L0', 'MSE', 'explained variance', 'cosine', 'positions'], ...rows], new Set([0, 1]))
+  return inColumns([['SAE', 'variant', 'L0', 'MSE', 'explained variance', 'cosine', 'positions'], ...rows], new Set([0, 1]))
 }
 
 function meanings(result: RunResult): string {
@@ -88,30 +89,13 @@ function meanings(result: RunResult): string {
   const shown = [...lines].slice(0, meaningsShown).map(([feature, said]) => [feature, said])
   if (shown.length === 0) return ''
   const more = lines.size > shown.length ? `\nand ${lines.size - shown.length} more; --json has all` : ''
-  return `${aligned(shown, new Set([0, 1]))}${more}`
+  return `${inColumns(shown, new Set([0, 1]))}${more}`
 }
 
 /** The reading of the variant that comes first: `clean`, unless the person left it out. */
 function firstReading(sae: SaeResult, variants: readonly VariantResult[]): SaeReading | undefined {
   const first = variants[0]
   return first === undefined ? undefined : sae.byVariant[first.name]
-}
-
-function aligned(rows: readonly (readonly string[])[], leftAligned: ReadonlySet<number>): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => width(row[column] ?? ''))))
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => {
-        const padding = ' '.repeat((widths[column] ?? 0) - width(cell))
-        return leftAligned.has(column) ? cell + padding : padding + cell
-      })
-      .join('  ')
-      .trimEnd()
-  return rows.map(line).join('\n')
-}
-
-function width(text: string): number {
-  return [...text].length
 }
 
 /** A token's text on one line: quotes show its spaces, line feeds are escaped. */
