@@ -1,34 +1,23 @@
 /** `splice library` and `splice releases`: what is on this disk, and what is published. */
 import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { diskContents, libraryFolder } from '../../src/contract/library.ts'
 import { demo, root, splice, temporaryFolder } from '../command-line.ts'
+import { cachedCommit, cacheFile } from '../hub-cache.ts'
 
 const home = temporaryFolder()
 const folder = realpathSync(temporaryFolder())
 const cache = join(folder, 'hub')
 const env = { HF_HUB_CACHE: cache }
-const commit = 'c'.repeat(40)
-
-/** Puts a file into the cache as huggingface_hub does. */
-function cacheFile(repo: string, within: string, source: string): void {
-  const repository = join(cache, `models--${repo.replace('/', '--')}`)
-  const blob = join(repository, 'blobs', within.replaceAll(/\W/g, '-'))
-  const pointer = join(repository, 'snapshots', commit, within)
-  for (const file of [blob, pointer, join(repository, 'refs/main')]) mkdirSync(dirname(file), { recursive: true })
-  cpSync(source, blob)
-  symlinkSync(relative(dirname(pointer), blob), pointer)
-  writeFileSync(join(repository, 'refs/main'), commit)
-}
-
 const canonical = 'layer_20/width_16k/average_l0_71'
 const other = 'layer_20/width_16k/average_l0_139'
 
 beforeAll(() => {
-  for (const within of [canonical, other]) cacheFile('google/gemma-scope-2b-pt-res', `${within}/params.npz`, join(demo.sae, 'params.npz'))
-  cacheFile('google/gemma-2-2b', 'config.json', join(demo.model, 'config.json'))
+  for (const within of [canonical, other])
+    cacheFile(cache, 'google/gemma-scope-2b-pt-res', `${within}/params.npz`, join(demo.sae, 'params.npz'))
+  cacheFile(cache, 'google/gemma-2-2b', 'config.json', join(demo.model, 'config.json'))
 })
 
 const libraryOutput = z.strictObject({ ...diskContents.shape, lookedIn: z.array(libraryFolder) })
@@ -60,8 +49,8 @@ describe('splice library', () => {
     expect(models.map(model => model.path)).toEqual([demo.model])
     const cached = saes.filter(sae => sae.hub !== null)
     expect(cached.map(({ path, source, hub }) => [path.slice(path.indexOf('layer_')), source, hub])).toEqual([
-      [canonical, 'gemma-2-2b/20-gemmascope-res-16k', { repo: 'google/gemma-scope-2b-pt-res', commit, refs: ['main'] }],
-      [other, null, { repo: 'google/gemma-scope-2b-pt-res', commit, refs: ['main'] }]
+      [canonical, 'gemma-2-2b/20-gemmascope-res-16k', { repo: 'google/gemma-scope-2b-pt-res', commit: cachedCommit, refs: ['main'] }],
+      [other, null, { repo: 'google/gemma-scope-2b-pt-res', commit: cachedCommit, refs: ['main'] }]
     ])
     expect(lookedIn.map(({ path, origin }) => [path, origin])).toEqual([
       [join(root, 'resources/demo'), 'demo'],
@@ -78,7 +67,7 @@ describe('splice library', () => {
 
   test('says why something cannot be read', async () => {
     const hub = join(folder, 'broken-hub')
-    const snapshot = join(hub, 'models--o--n', 'snapshots', commit)
+    const snapshot = join(hub, 'models--o--n', 'snapshots', cachedCommit)
     mkdirSync(snapshot, { recursive: true })
     cpSync(join(demo.model, 'config.json'), join(snapshot, 'config.json'))
     symlinkSync('../../blobs/gone', join(snapshot, 'model.safetensors'))
@@ -110,7 +99,7 @@ describe('splice releases', () => {
     ])
     const twins = releases.find(release => release.release === 'gemma-scope-2b-pt-res-canonical')?.saes.filter(sae => sae.onDisk)
     expect(twins).toMatchObject([{ id: 'layer_20/width_16k/canonical', path: canonical }])
-    expect(twins?.[0]?.diskPath).toContain(join('snapshots', commit, canonical))
+    expect(twins?.[0]?.diskPath).toContain(join('snapshots', cachedCommit, canonical))
     expect((await jsonOf(['releases', '--model', 'google/gemma-2-2b'], releasesOutput)).releases).toEqual(releases)
   })
 
