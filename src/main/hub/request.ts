@@ -80,7 +80,7 @@ export function cancelled(): SpliceError {
 }
 
 const tokenHint =
-  'Accept its conditions on its page, then give a token of your account: HF_TOKEN, `hf auth login`, or Token in the downloads of the library.'
+  "Accept its conditions on its page, then give your account's token: by HF_TOKEN, `hf auth login`, or under Download in the library."
 
 /** What an answer other than success means, by its status and by the hub's X-Error-Code. */
 async function refusalOf(response: Response, url: string, options: RequestOptions): Promise<SpliceError> {
@@ -105,7 +105,9 @@ async function refusalOf(response: Response, url: string, options: RequestOption
     return refuse('hub/token', 'the token is not valid', 'Make a new one on the hub, under Settings, Access Tokens.')
   }
   if (status === 401 || (status === 404 && code === 'RepoNotFound')) {
-    const hint = hasToken ? 'Check the name, and that the token may read it.' : `Check the name. If it is private or gated: ${tokenHint}`
+    const hint = hasToken
+      ? 'Check the name, and that the token may read it.'
+      : 'Check the name. If it is private, give the token of an account that may read it: HF_TOKEN, `hf auth login`, or under Download in the library.'
     return refuse('hub/not-found', `there is no ${what}, or it is not public`, hint)
   }
   if (status === 404) return refuse('hub/no-file', `${what} is not there`, 'Check the name.')

@@ -3,8 +3,8 @@
  */
 import type { PublishedSae, Site } from '../../../contract/releases.ts'
 
-/** A mark in a band: `x` is the layer's column, `y` from 0 (bottom) to 1 (top). */
-export type Mark = { sae: PublishedSae; column: number; y: number; shift: number }
+/** A mark in a band: `y` from 0 (bottom) to 1 (top); where several stand at one height it is the `shift`th of `abreast`. */
+export type Mark = { sae: PublishedSae; column: number; y: number; shift: number; abreast: number }
 export type Band = { width: string | null; marks: Mark[] }
 export type SitePicture = { site: Site; columns: (number | null)[]; bands: Band[]; saes: number; scale: Scale | null }
 
@@ -51,27 +51,24 @@ export function heightOf(value: number, { low, high }: Scale): number {
   return Math.log(value / low) / Math.log(high / low)
 }
 
-/** Marks of one layer and width: by L0; those without one in rows from the middle, so that none hides another. */
+/** How near two heights are taken for one. */
+const sameHeight = 1e-6
+
+/** Marks of one layer and width: by L0; those without one in rows around the middle. What stands at one height stands side by side. */
 function marksOf(saes: readonly PublishedSae[], column: number, scale: Scale | null): Mark[] {
-  const withL0 = saes.filter(sae => scale !== null && l0Of(sae) !== null)
-  const without = saes.filter(sae => !withL0.includes(sae))
-  const marks = withL0
-    .map(sae => ({ sae, column, y: scale === null ? 0.5 : heightOf(l0Of(sae) ?? scale.low, scale), shift: 0 }))
-    .sort((a, b) => a.y - b.y)
-  // Equal L0s of one layer and width stand side by side.
-  for (const [at, mark] of marks.entries()) {
-    const before = marks[at - 1]
-    if (before !== undefined && Math.abs(before.y - mark.y) < 1e-6) mark.shift = before.shift + 1
-  }
+  const without = saes.filter(sae => scale === null || l0Of(sae) === null)
   const rows = Math.ceil(Math.sqrt(without.length))
-  const columns = Math.max(1, Math.ceil(without.length / Math.max(1, rows)))
-  const spread = without.map((sae, at) => ({
-    sae,
-    column,
-    y: rows === 1 ? 0.5 : 0.95 - (0.9 * Math.floor(at / columns)) / (rows - 1),
-    shift: columns === 1 ? 0 : at % columns
-  }))
-  return [...marks, ...spread]
+  const inRow = Math.max(1, Math.ceil(without.length / Math.max(1, rows)))
+  const heights = saes.map(sae => {
+    const l0 = l0Of(sae)
+    if (scale !== null && l0 !== null) return heightOf(l0, scale)
+    return rows === 1 ? 0.5 : 0.95 - (0.9 * Math.floor(without.indexOf(sae) / inRow)) / (rows - 1)
+  })
+  return saes.map((sae, at) => {
+    const y = heights[at] ?? 0.5
+    const level = heights.flatMap((other, index) => (Math.abs(other - y) < sameHeight ? [index] : []))
+    return { sae, column, y, shift: level.indexOf(at), abreast: level.length }
+  })
 }
 
 /** The pictures of all sites that there is something of. */
