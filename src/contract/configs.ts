@@ -19,6 +19,8 @@ export const saeConfig = z.object({
   path: z.string(),
   /** As Splice reads it, by name. */
   reading: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  /** What to know about how it is read. */
+  notes: z.array(z.string()),
   tensors: z.array(storedTensor),
   files: z.array(configFile),
   /** What its release says, and which table that is. */

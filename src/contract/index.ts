@@ -9,6 +9,7 @@ import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
 import { errorData } from './errors.ts'
 import { featureKey, featurePage, importEvent, searchRequest, searchResult, sourceSummary } from './explanations.ts'
+import { inspection } from './inspection.ts'
 import {
   diskContents,
   folderListing,
@@ -21,7 +22,7 @@ import {
   workspace
 } from './library.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
-import { runEvent, runRequest, token } from './run.ts'
+import { runEvent, runRequest, runSae, token } from './run.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
@@ -41,7 +42,11 @@ export const contract = {
     saveWorkspace: procedure.input(workspace.omit({ isDemo: true })).output(workspace),
     openModel: procedure.input(path).output(modelSummary),
     /** With `model`, also checks that the SAE fits a hook point of it. */
-    openSae: procedure.input(path.extend({ hook: z.string().optional(), model: z.string().optional() })).output(saeSummary),
+    openSae: procedure
+      .input(path.extend({ ...runSae.pick({ hook: true, hookOut: true, normFactor: true }).shape, model: z.string().optional() }))
+      .output(saeSummary),
+    /** A model folder, an SAE or a weights file, looked through by its headers; refuses what is broken. */
+    inspect: procedure.input(path).output(inspection),
     /** SAEs found below or near a path, e.g. all of the demo's. */
     findSaes: procedure.input(path).output(z.array(saeSummary)),
     recent: procedure.output(z.array(recentItem)),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { errorData } from './errors.ts'
 import { trap } from './releases.ts'
+import { normFactor } from './run.ts'
 
 /** A model folder, read from its headers alone. */
 export const modelSummary = z.object({
@@ -35,8 +36,25 @@ export const saeSummary = z.object({
   architecture: z.string(),
   /** Hook point that its path or config says, or that the person named; null when nothing says it. */
   hook: z.string().nullable(),
+  /** Hook point that a transcoder's output stands in for; null for SAEs. */
+  hookOut: z.string().nullable(),
+  /** The one attention head that it belongs to; null for whole activations. */
+  headIndex: z.int().nullable(),
   dIn: z.int(),
   dSae: z.int(),
+  dOut: z.int(),
+  /** What turns pre-activations into activations. */
+  activation: z.enum(['relu', 'tanh-relu', 'jumprelu', 'topk', 'gated']),
+  /** What is done to its input first, by SAELens's names. */
+  normalisation: z.enum(['none', 'expected_average_only_in', 'constant_norm_rescale', 'layer_norm']),
+  normFactor: normFactor.nullable(),
+  /** Whether b_dec is subtracted from its input. */
+  appliesDecoderBiasToInput: z.boolean(),
+  hasSkip: z.boolean(),
+  /** The model that it was trained on, as its config or release calls it. */
+  model: z.string().nullable(),
+  /** What to know about how it is read. */
+  notes: z.array(z.string()),
   /** Mean L0 that its release states. */
   averageL0: z.number().nullable(),
   /** Neuronpedia source `modelId/layer`, found by repo and path; null when none is known. */

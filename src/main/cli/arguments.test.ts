@@ -75,6 +75,12 @@ describe('--sae', () => {
     expect(readSaeArguments(['x=/a@hook_embed'], here('/a'))).toEqual([{ name: 'x', path: '/a', hook: 'hook_embed' }])
   })
 
+  test('takes two hook points of a transcoder', () => {
+    expect(readSaeArguments(['x=/a@in.hook:out.hook'], here('/a'))).toEqual([
+      { name: 'x', path: '/a', hook: 'in.hook', hookOut: 'out.hook' }
+    ])
+  })
+
   test('takes a path with an equals sign for a path', () => {
     expect(readSaeArguments(['/l0=71/params.npz'], here('/l0=71/params.npz'))[0]).toEqual({ name: 'sae1', path: '/l0=71/params.npz' })
     const cwdPath = 'l0=71'
@@ -87,6 +93,9 @@ describe('--sae', () => {
     [['/gone@hook_embed'], 'nothing is at /gone.'],
     [['a=/gone'], 'nothing is at /gone.'],
     [['/a@'], 'names no hook point after @.'],
+    [['/a@in:'], 'names no hook point after @.'],
+    [['/a@:out'], 'names no hook point after @.'],
+    [['/a@a:b:c'], 'names more than two hook points.'],
     [[''], '--sae is empty.'],
     [['a=/a', 'a=/a'], 'Two SAEs of this run are called a.'],
     [['sae2=/a', '/a'], 'Two SAEs of this run are called sae2.']
@@ -149,6 +158,14 @@ describe('splice run', () => {
     ])
   })
 
+  test('gives SAEs their factors by name', () => {
+    const { saes } = order('--prompt', 'x', '--sae', '/a', '--sae', 'b=/b', '--sae-norm-factor', 'b=0.25').request
+    expect(saes).toEqual([
+      { name: 'sae1', path: '/a' },
+      { name: 'b', path: '/b', normFactor: 0.25 }
+    ])
+  })
+
   test('keeps the order of --variants', () => {
     expect(variants('--sae', '/a', '--variants', 'spliced,clean').map(variant => variant.name)).toEqual(['spliced', 'clean'])
   })
@@ -192,6 +209,10 @@ describe('splice run', () => {
     [['--prompt', 'x', '--sae', '/a', '--variant', 'v=sae1,sae1'], '--variant v names sae1 twice.'],
     [['--prompt', 'x', '--splice-positions', '5:3'], '--splice-positions "5:3" is not a range'],
     [['--prompt', 'x', '--splice-positions', 'some'], '--splice-positions "some" is not a range'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', '0.5'], '--sae-norm-factor "0.5" is not NAME=F.'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', 'sae1=0'], '--sae-norm-factor "sae1=0" is not NAME=F.'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', 'b=1'], '--sae-norm-factor: "b" is no SAE of this run.'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', 'sae1=1', '--sae-norm-factor', 'sae1=2'], '--sae-norm-factor names sae1 twice.'],
     [['--prompt', 'x', '--processing', 'fold'], '--processing "fold" is unknown.'],
     [['--prompt', 'x', '--layer-order', 'mine'], '--layer-order "mine" is unknown.'],
     [['--prompt', 'x', '--provider', 'tpu'], '--provider "tpu" is unknown.'],

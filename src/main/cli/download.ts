@@ -4,7 +4,7 @@ import { type Download, type DownloadRequest, repositoryName, revisionName } fro
 import { SpliceError } from '../../contract/errors.ts'
 import type { Engine } from '../engine/engine.ts'
 import { type Grammar, mistake, quoted, readArguments, readDb } from './arguments.ts'
-import { formatBytes } from './columns.ts'
+import { formatBytes } from './bytes.ts'
 import { exitCode } from './exit.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
@@ -23,7 +23,7 @@ export async function download(argv: readonly string[], terminal: Terminal): Pro
   const args = readArguments(argv, downloadGrammar)
   const request = readDownloadRequest(args.operands, args.values.get('release'), args.values.get('sae-id'))
   const started = performance.now()
-  const done = await withEngine({ db: readDb(args), importsDemo: false }, client => downloaded(client, request, terminal))
+  const done = await withEngine({ db: readDb(args), explains: false }, client => downloaded(client, request, terminal))
   const seconds = (performance.now() - started) / 1000
   await terminal.print(args.flags.has('json') ? `${JSON.stringify(jsonOf(done, seconds))}\n` : sentenceOf(done, seconds))
   return exitCode.done

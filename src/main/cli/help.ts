@@ -8,13 +8,14 @@ const exits = `Exit codes: 0 done; 1 internal or engine failure; 2 a mistake in 
 3 finished with rejected rows; 130 stopped by Ctrl-C.`
 
 /** The commands, in the order in which help lists them. */
-export const commands = ['run', 'import', 'search', 'library', 'releases', 'download', 'serve'] as const
+export const commands = ['run', 'inspect', 'import', 'search', 'library', 'releases', 'download', 'serve'] as const
 export type Command = (typeof commands)[number]
 
 /** `splice --help`. */
 export const programHelp = `splice: look inside language models with sparse autoencoders (SAEs)
 
   splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
+  splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
   splice search QUERY                                     search the explanations
   splice library                                          the models and SAEs on this disk
@@ -31,6 +32,7 @@ ${exits}
 /** `splice COMMAND --help`. */
 export const commandHelp: Record<Command, string> = {
   run: `splice run --model DIR [--sae [NAME=]PATH[@HOOK]]... (--prompt TEXT | --ids 2,106,108) [--no-bos]
+           [--sae-norm-factor NAME=F]...
            [--variants clean,spliced,spliced+error] [--variant NAME=sae1,sae2+error]...
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
@@ -41,7 +43,10 @@ Runs one prompt under several variants and compares them.
 
   --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
   --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as often as needed; without NAME they are sae1, sae2, ...
-                            HOOK is the hook point, where the path does not say it or another is meant
+                            HOOK is the hook point, where nothing says it or another is meant; for a transcoder
+                            HOOK_IN:HOOK_OUT
+  --sae-norm-factor NAME=F  the factor that an SAE's input was scaled with in training (expected_average_only_in),
+                            where its files or its release do not say it or another is meant
   --prompt TEXT             tokenized as TransformerLens would; BOS first where the model has one
   --ids 2,106,108           token ids, used as they are
   --no-bos                  puts no BOS before the text
@@ -51,7 +56,7 @@ Runs one prompt under several variants and compares them.
   --splice-positions WHICH  all, no-special (leaves BOS and the like alone), or half-open ranges from zero
   --processing WHICH        TransformerLens's weight processing: none, all, auto, or a list of fold_ln,
                             center_writing_weights, center_unembed, fold_value_biases. auto is all without an
-                            SAE, and with one what its release asks for
+                            SAE, and with one what its config, or else its release, asks for
   --layer-order WHICH       Gemma-2 only: the checkpoint's order of local and global layers, or TransformerLens's
   --top-k N                 predictions listed at each position (10)
   --top-features N          features listed at each position (5)
@@ -60,6 +65,16 @@ Runs one prompt under several variants and compares them.
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
   --json                    prints one JSON object
 ${everywhere}
+
+${exits}
+`,
+  inspect: `splice inspect PATH [--json]
+
+Says what a path holds, a model folder, an SAE (its folder or weights file) or a file of weights (safetensors, npz, pt),
+with its config and its tensors. Only headers are read; what is broken, or does not fit together, is refused.
+
+  --json                    prints one JSON object
+  --help                    this text
 
 ${exits}
 `,

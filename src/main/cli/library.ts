@@ -2,8 +2,9 @@
 import { SpliceError } from '../../contract/errors.ts'
 import type { DiskContents, HubPlace } from '../../contract/library.ts'
 import type { Engine } from '../engine/engine.ts'
+import { aligned } from './aligned.ts'
 import { type Grammar, readArguments, readDb } from './arguments.ts'
-import { formatBytes, inColumns } from './columns.ts'
+import { formatBytes } from './bytes.ts'
 import { exitCode } from './exit.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
@@ -13,7 +14,7 @@ const grammar: Grammar = { command: 'library', flags: ['json'], values: ['db'], 
 /** Runs the command; what cannot be read is listed and no failure. */
 export async function library(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = readArguments(argv, grammar)
-  const { contents, folders } = await withEngine({ db: readDb(args), importsDemo: false }, async client => ({
+  const { contents, folders } = await withEngine({ db: readDb(args), explains: false }, async client => ({
     contents: await scanned(client, terminal),
     folders: await client.library.folders()
   }))
@@ -51,7 +52,7 @@ function listOf({ models, saes, unreadable }: DiskContents): string {
       formatBytes(model.sizeBytes),
       place(model.path, model.hub)
     ])
-    parts.push(inColumns([['model', 'family', 'size', 'dtype', 'layers', 'd_model', 'on disk', 'where'], ...rows], new Set([0, 1, 3, 7])))
+    parts.push(aligned([['model', 'family', 'size', 'dtype', 'layers', 'd_model', 'on disk', 'where'], ...rows], new Set([0, 1, 3, 7])))
   }
   if (saes.length > 0) {
     const rows = saes.map(sae => [
@@ -66,7 +67,7 @@ function listOf({ models, saes, unreadable }: DiskContents): string {
       place(sae.path, sae.hub)
     ])
     const header = ['SAE', 'format', 'hook', 'd_in', 'd_sae', 'L0', 'release', 'source', 'where']
-    parts.push(inColumns([header, ...rows], new Set([0, 1, 2, 6, 7, 8])))
+    parts.push(aligned([header, ...rows], new Set([0, 1, 2, 6, 7, 8])))
   }
   if (unreadable.length > 0) {
     const lines = unreadable.map(({ path, error }) => `${path}\n  ${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`)

@@ -1,8 +1,8 @@
 /** `splice releases`: what is published, what of it is on this disk, and a newer table of it. */
 import { resolve } from 'node:path'
 import type { PublishedSae, ReleaseSummary, ReleaseTable } from '../../contract/releases.ts'
+import { aligned } from './aligned.ts'
 import { type Grammar, mistake, readArguments, readDb } from './arguments.ts'
-import { inColumns } from './columns.ts'
 import { exitCode } from './exit.ts'
 import { scanned } from './library.ts'
 import type { Terminal } from './terminal.ts'
@@ -78,7 +78,7 @@ function listOf({ catalogue, releases: summaries }: ReleaseTable): string {
       ? 'the table that came with Splice'
       : `${origin.from}${origin.version === null ? '' : ` of sae_lens ${origin.version}`}`
   const lines = [
-    inColumns([header, ...rows], new Set([0, 1, 6])),
+    aligned([header, ...rows], new Set([0, 1, 6])),
     '',
     `As of ${asOf}, ${from}. Sources are Neuronpedia's; explained are those with explanations in the mirror. --json has every SAE.`,
     ...skipped.map(({ release, why }) => `Not read: ${release} (${why})`)

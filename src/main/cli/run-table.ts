@@ -1,7 +1,8 @@
 /** A run's result as text for people: a row per token, then the summary numbers. */
+
 import { fromMaybeNumber, type MaybeNumber } from '../../contract/numbers.ts'
 import type { RunResult, SaeReading, SaeResult, VariantResult } from '../../contract/run.ts'
-import { inColumns } from './columns.ts'
+import { aligned } from './aligned.ts'
 
 /** Most features written in a cell; the JSON has them all. */
 const featuresPerCell = 2
@@ -22,8 +23,17 @@ function heading(result: RunResult): string {
   return [
     `${result.model.name}  ${result.tokens.length} tokens${bos}  ${processing} (${result.processingReason})`,
     `${result.provider}  ${milliseconds}`,
-    ...result.saes.map(sae => `${sae.name} = ${sae.path} at ${sae.hook}${sae.source === null ? '' : `, source ${sae.source}`}`)
+    ...result.saes.map(saeLine)
   ].join('\n')
+}
+
+/** Which factors are in force, by where they are from. */
+const factorOrigins = { file: 'from its config', release: 'from its release', chosen: 'chosen' }
+
+function saeLine({ name, path, hook, hookOut, source, normFactor }: SaeResult): string {
+  const out = hookOut === null ? '' : ` to ${hookOut}`
+  const factor = normFactor === null ? '' : `, input times ${Number(normFactor.value.toPrecision(6))} (${factorOrigins[normFactor.from]})`
+  return `${name} = ${path} at ${hook}${out}${source === null ? '' : `, source ${source}`}${factor}`
 }
 
 function tokenTable(result: RunResult): string {
@@ -41,7 +51,7 @@ function tokenTable(result: RunResult): string {
     ...result.comparison.map(other => fixed(other.klDivergence[at] ?? null)),
     ...result.saes.map(sae => featureCell(sae, result.variants, at))
   ])
-  return inColumns([header, ...rows], new Set([1, ...result.saes.map((_, at) => header.length - 1 - at)]))
+  return aligned([header, ...rows], new Set([1, ...result.saes.map((_, at) => header.length - 1 - at)]))
 }
 
 function featureCell(sae: SaeResult, variants: readonly VariantResult[], position: number): string {
@@ -59,7 +69,7 @@ function variantTable(result: RunResult): string {
     const next = last === undefined ? '' : `${visible(last.text)} ${percent(last.logProb)}`
     return [variant.name, fixed(variant.loss), signed(comparison?.lossIncrease ?? null), fixed(comparison?.meanKl ?? null), next]
   })
-  return inColumns([['variant', 'loss', 'increase', 'mean KL', 'next token'], ...rows], new Set([0, 4]))
+  return aligned([['variant', 'loss', 'increase', 'mean KL', 'next token'], ...rows], new Set([0, 4]))
 }
 
 function saeTable(result: RunResult): string {
@@ -75,7 +85,7 @@ function saeTable(result: RunResult): string {
       String(reading.positions)
     ])
   )
-  return inColumns([['SAE', 'variant', 'L0', 'MSE', 'explained variance', 'cosine', 'positions'], ...rows], new Set([0, 1]))
+  return aligned([['SAE', 'variant', 'L0', 'MSE', 'explained variance', 'cosine', 'positions'], ...rows], new Set([0, 1]))
 }
 
 function meanings(result: RunResult): string {
@@ -89,7 +99,7 @@ function meanings(result: RunResult): string {
   const shown = [...lines].slice(0, meaningsShown).map(([feature, said]) => [feature, said])
   if (shown.length === 0) return ''
   const more = lines.size > shown.length ? `\nand ${lines.size - shown.length} more; --json has all` : ''
-  return `${inColumns(shown, new Set([0, 1]))}${more}`
+  return `${aligned(shown, new Set([0, 1]))}${more}`
 }
 
 /** The reading of the variant that comes first: `clean`, unless the person left it out. */

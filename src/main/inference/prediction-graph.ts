@@ -1,7 +1,8 @@
 /**
  * From the final norm to what is said of the next token: top-k, log-sum-exp, the actual token's logit and rank, and the
  * divergence from the baseline row. The vocabulary is cut into pieces, since whole logits of a long prompt do not fit in
- * memory; `predictions.ts` merges what the pieces give.
+ * memory; `predictions.ts` merges what the pieces give. Logits here are before center_unembed, whose mean over the whole
+ * vocabulary no piece knows; it changes no log-prob, rank or divergence.
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
 import { mapAsFloat32, mapWeight, rowsOf } from '../onnx/weights.ts'
@@ -18,12 +19,14 @@ export interface PieceOutputs {
   readonly topIds: string
   readonly maximum: string
   readonly sumExp: string
+  /** Sum of the piece's logits; null unless the mean over the vocabulary is to be taken out of them. */
+  readonly logitSum: string | null
   /** How many logits of the piece are greater than the actual next token's. */
   readonly greater: string
   readonly notANumber: string
   /** Sum of exp(l_baseline - max_baseline) * (l_baseline - l_row); null where there is no baseline. */
   readonly weightedDifference: string | null
-  /** [row, position, rows]; null unless whole logits were asked for. */
+  /** [row, position, rows], before center_unembed; null unless whole logits were asked for. */
   readonly logits: string | null
 }
 
@@ -72,6 +75,7 @@ export function predictPiece(
     topIds: graph.output(top.indices),
     maximum: graph.output(graph.reshape(maximum, [0, 0])),
     sumExp: graph.output(graph.sum(shifted, [-1])),
+    logitSum: unembedding.isCentred ? graph.output(graph.sum(logits, [-1])) : null,
     greater: graph.output(graph.sum(graph.cast(greater, 'float32'), [-1])),
     notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1])),
     weightedDifference: want.baseline ? graph.output(differenceFromBaseline(graph, logits, shifted)) : null,

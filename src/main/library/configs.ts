@@ -6,11 +6,11 @@ import { z } from 'zod'
 import type { ConfigValue, ModelConfig, SaeConfig } from '../../contract/configs.ts'
 import { readJsonFile } from '../checkpoint/checkpoint.ts'
 import { whyUnreadable } from '../checkpoint/open-file.ts'
-import { openSae } from '../sae/sae.ts'
+import { type Sae, tensorsOf } from '../sae/sae.ts'
 import { readHookedConfig } from '../transformer/hooked-config.ts'
 import { processingEffects } from '../transformer/processing-effects.ts'
 import { releaseIndex, releaseOf } from './releases.ts'
-import { tensorsOf } from './sae-tensors.ts'
+import { openReleased } from './summaries.ts'
 import { trapsAt } from './traps.ts'
 
 const largestConfig = 1024 * 1024
@@ -53,23 +53,37 @@ async function configFilesOf(saePath: string): Promise<ConfigFile[]> {
 
 const plain = z.union([z.string(), z.number(), z.boolean(), z.null()])
 
-/** All that is known of an SAE without its weights. Throws what opening it throws. */
-export async function readSaeConfig(given: string, hook: string | undefined): Promise<SaeConfig> {
-  const sae = await openSae(given, { hook, cacheFolder: null })
-  const { catalogue } = await releaseIndex()
-  const known = await releaseOf(sae.path)
-  const reading = Object.entries(sae).flatMap(([name, value]): [string, z.infer<typeof plain>][] => {
+/** How an SAE is read, by name: what is plain, and what its parts come down to. */
+function readingOf(sae: Sae): SaeConfig['reading'] {
+  const { activation } = sae.weights
+  const own = Object.entries(sae).flatMap(([name, value]): [string, z.infer<typeof plain>][] => {
     const parsed = plain.safeParse(value)
-    return name === 'path' || !parsed.success ? [] : [[name, parsed.data]]
+    return name === 'path' || name === 'name' || !parsed.success ? [] : [[name, parsed.data]]
   })
   return {
+    ...Object.fromEntries(own),
+    activation: activation.kind,
+    ...(activation.kind === 'topk' ? { k: activation.k } : {}),
+    ...(sae.normFactor === null ? { normFactor: null } : { normFactor: sae.normFactor.value, normFactorFrom: sae.normFactor.from }),
+    skip: sae.weights.skip !== null
+  }
+}
+
+/** All that is known of an SAE without its weights. Throws what opening it throws. */
+export async function readSaeConfig(given: string, hook: string | undefined): Promise<SaeConfig> {
+  const sae = await openReleased(given, hook === undefined ? {} : { hook })
+  const { catalogue } = await releaseIndex()
+  const known = await releaseOf(sae.path)
+  const [weightsFile = sae.path] = sae.files
+  return {
     path: sae.path,
-    reading: Object.fromEntries(reading),
-    tensors: tensorsOf(sae).map(({ name, dtype, shape, file, byteLength }) => ({
+    reading: readingOf(sae),
+    notes: [...sae.notes],
+    tensors: tensorsOf(sae.weights).map(({ name, dtype, shape, byteLength }) => ({
       name,
       dtype,
       shape: [...shape],
-      file,
+      file: weightsFile,
       sizeBytes: byteLength
     })),
     files: await configFilesOf(sae.path),

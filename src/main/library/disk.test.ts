@@ -173,7 +173,7 @@ describe('a scan', () => {
     const { models, saes, unreadable } = await (await libraryOf(data)).scan(undefined, quiet)
     expect({ models, saes }).toEqual({ models: [], saes: [] })
     expect(unreadable.map(({ what, path: file, error }) => [what, path.relative(data, file), error.kind.split('/')[0]])).toEqual([
-      ['sae', 'bad', 'npz'],
+      ['sae', 'bad', 'weights'],
       ['model', 'half', 'safetensors'],
       ['sae', 'gone/layer_1', 'file'],
       ['model', 'other', 'checkpoint']

@@ -39,7 +39,9 @@ const entry = z.object({
   modifiedAt: z.number(),
   model: diskModel.omit({ hub: true, modifiedAt: true }).nullable(),
   sae: diskSae.omit({ hub: true, modifiedAt: true }).nullable(),
-  error: errorData.nullable()
+  error: errorData.nullable(),
+  /** It only looked like one; kept, so that it is not opened again. */
+  isNothing: z.boolean()
 })
 type Entry = z.infer<typeof entry>
 
@@ -55,7 +57,7 @@ const index = z.object({
 type Index = z.infer<typeof index>
 
 /** Raised whenever what is kept of an item changes its meaning. */
-const indexVersion = 1
+const indexVersion = 2
 
 function readersNow(): string {
   return [indexVersion, ...formats.map(format => format.name), ...families.flatMap(family => family.modelTypes)].join(' ')
@@ -75,6 +77,15 @@ export interface ScanProgress {
   onFound(found: Pick<DiskContents, 'models' | 'saes' | 'unreadable'>): void
 }
 
+/** Errors that say that a path is no SAE, rather than what is wrong with one. */
+const noSae = ['sae/unknown-format', 'sae/none', 'sae/several']
+
+/** Whether the catalogue names this very path. */
+async function isPublished(at: string): Promise<boolean> {
+  const known = await releaseOf(at)
+  return known !== null && at.replaceAll(path.sep, '/').endsWith(`/${known.path}`)
+}
+
 /** How many items are read at once. */
 const atOnce = 4
 
@@ -89,6 +100,19 @@ async function statOf(file: string): Promise<{ line: string; modifiedAt: number 
 async function signatureOf(files: readonly string[]): Promise<{ signature: string; modifiedAt: number }> {
   const stats = await Promise.all([...files].sort().map(statOf))
   return { signature: stats.map(({ line }) => line).join('|'), modifiedAt: Math.max(0, ...stats.map(({ modifiedAt }) => modifiedAt)) }
+}
+
+/** Two revisions of a repository share what did not change between them: that is one item, whose files are the same. */
+async function keyOf({ path: at, files, hub }: Candidate): Promise<string> {
+  if (hub === null) return at
+  const real = await Promise.all(files.map(file => fs.realpath(file).catch(() => file)))
+  return `${hub.repo} ${at.split(hub.commit)[1] ?? ''} ${real.sort().join('|')}`
+}
+
+/** Which of two equal items is listed: the main branch's, else another ref's, else that of the first commit. */
+function rankOf(hub: HubPlace | null): string {
+  if (hub === null) return ''
+  return `${hub.refs.includes('main') ? 0 : hub.refs.length > 0 ? 1 : 2} ${hub.commit}`
 }
 
 const byName = (a: { name: string; path: string }, b: { name: string; path: string }) =>
@@ -118,15 +142,18 @@ export function openDisk(home: string, reader: HeaderReader) {
 
   /** Reads a candidate, unless it is as it was when it was read last. */
   async function readCandidate(candidate: Candidate, before: ReadonlyMap<string, Entry>): Promise<Entry> {
-    const { what, path: at, files, hub } = candidate
+    const { what, path: at, files, isNamed, hub } = candidate
     const { signature, modifiedAt } = await signatureOf(files)
     const known = before.get(at)
     if (known?.signature === signature && known.what === what) return { ...known, hub }
-    const blank = { what, path: at, signature, hub, modifiedAt, model: null, sae: null, error: null }
+    const blank = { what, path: at, signature, hub, modifiedAt, model: null, sae: null, error: null, isNothing: false }
     try {
       return what === 'model' ? { ...blank, model: await reader.readModel(at) } : { ...blank, sae: await reader.readSae(at) }
     } catch (thrown) {
-      return { ...blank, error: toErrorData(thrown) }
+      const error = toErrorData(thrown)
+      // A published SAE in a format that is not read yet is named too.
+      const isMeant = what === 'model' || (isNamed && !noSae.includes(error.kind)) || (await isPublished(at))
+      return isMeant ? { ...blank, error } : { ...blank, isNothing: true }
     }
   }
 
@@ -134,11 +161,9 @@ export function openDisk(home: string, reader: HeaderReader) {
     const kept = await file.read()
     const readers = readersNow()
     const before = new Map((kept?.readers === readers ? kept.entries : []).map(known => [known.path, known]))
-    const entries: Entry[] = []
+    const entries = new Map<string, Entry>()
     const unreadable: UnreadableItem[] = []
     const limits: string[] = []
-    // Two revisions of a repository share what did not change between them: it is listed once, under the first.
-    const seen = new Set<string>()
     let folders = 0
     let reading = 0
     const turns: (() => void)[] = []
@@ -149,18 +174,15 @@ export function openDisk(home: string, reader: HeaderReader) {
         progress.onFolder(folder, folders)
       },
       async onCandidate(candidate) {
-        if (candidate.hub !== null) {
-          const real = await Promise.all(candidate.files.map(one => fs.realpath(one).catch(() => one)))
-          const key = `${candidate.hub.repo} ${candidate.path.split(candidate.hub.commit)[1] ?? ''} ${real.sort().join('|')}`
-          if (seen.has(key)) return
-          seen.add(key)
-        }
         if (reading >= atOnce) await new Promise<void>(resolve => turns.push(resolve))
         reading += 1
         try {
           const read = await readCandidate(candidate, before)
-          entries.push(read)
-          progress.onFound(await contentsOf([read], []))
+          const key = await keyOf(candidate)
+          const other = entries.get(key)
+          if (other === undefined || rankOf(read.hub) < rankOf(other.hub)) entries.set(key, read)
+          if (!read.isNothing && other === undefined) progress.onFound(await contentsOf([read], []))
+          return !read.isNothing
         } finally {
           reading -= 1
           turns.shift()?.()
@@ -173,7 +195,7 @@ export function openDisk(home: string, reader: HeaderReader) {
       },
       onLimit: sentence => limits.push(sentence)
     })
-    return { readers, scannedAt: Date.now(), folders, limits, entries, unreadable }
+    return { readers, scannedAt: Date.now(), folders, limits, entries: [...entries.values()], unreadable }
   }
 
   async function describe({ entries, unreadable, scannedAt, folders, limits }: Index): Promise<DiskContents> {

@@ -6,7 +6,9 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { FolderEntry, FolderListing, PathKind } from '../../contract/library.ts'
 import { whyUnreadable } from '../checkpoint/open-file.ts'
 import { hubCacheFolder } from '../hub/environment.ts'
-import { isModel, isSae } from './candidates.ts'
+import { isSae } from '../sae/open.ts'
+import { looksLikeSae } from '../sae/place.ts'
+import { looksLikeModel } from './candidates.ts'
 import { resourcesFolder } from './resources.ts'
 
 /** What a path holds. `folder` is a folder that is neither model nor SAE, `unknown` a file of no known kind. */
@@ -15,12 +17,12 @@ export async function kindOf(file: string): Promise<PathKind> {
   if (stat === null) return 'unknown'
   if (stat.isFile()) return kindOfFile(file)
   const names = await fs.readdir(file).catch((): string[] => [])
-  if (await isSae(file, file, names)) return 'sae'
-  return (await isModel(file, names)) ? 'model' : 'folder'
+  if (looksLikeModel(names)) return 'model'
+  return looksLikeSae(names) && (await isSae(file)) ? 'sae' : 'folder'
 }
 
 async function kindOfFile(file: string): Promise<PathKind> {
-  if (await isSae(file, path.dirname(file), [path.basename(file)])) return 'sae'
+  if (looksLikeSae([path.basename(file)]) && (await isSae(file))) return 'sae'
   return /\.(jsonl\.gz|jsonl|json)$/.test(file) ? 'explanations' : 'unknown'
 }
 

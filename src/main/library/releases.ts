@@ -128,3 +128,12 @@ export async function releaseOf(saePath: string): Promise<KnownSae | null> {
   }
   return null
 }
+
+/** What a release says of an SAE that changes how it is read. */
+export function readingFacts(
+  known: KnownSae | null
+): { normFactor: number | null; normalisation: 'constant_norm_rescale' | null } | undefined {
+  if (known === null) return undefined
+  const normalisation = known.configOverrides.normalize_activations === 'constant_norm_rescale' ? 'constant_norm_rescale' : null
+  return { normFactor: known.normScalingFactor, normalisation }
+}

@@ -8,13 +8,16 @@ import path from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import type { HubPlace } from '../../contract/library.ts'
 import { whyUnreadable } from '../checkpoint/open-file.ts'
-import { isModel, isSae, mayHoldWeights } from './candidates.ts'
+import { isNamedAsSae, looksLikeSae } from '../sae/place.ts'
+import { isModel } from './candidates.ts'
 
 /** A path that could be a model or an SAE. `files` are those that make it up, for telling whether it changed. */
 export interface Candidate {
   readonly what: 'model' | 'sae'
   readonly path: string
   readonly files: readonly string[]
+  /** Whether its name says what it is: if it cannot be read it is broken, else it is something else. */
+  readonly isNamed: boolean
   readonly hub: HubPlace | null
 }
 
@@ -26,7 +29,8 @@ export interface WalkRoot {
 export interface WalkOptions {
   readonly signal: AbortSignal | undefined
   onFolder(folder: string): void
-  onCandidate(candidate: Candidate): Promise<void>
+  /** Tells whether it is one. */
+  onCandidate(candidate: Candidate): Promise<boolean>
   onUnreadable(folder: string, hub: HubPlace | null, error: SpliceError): void
   /** A bound that ended the walk early, as a sentence. */
   onLimit(sentence: string): void
@@ -114,23 +118,14 @@ async function visitFolder(visit: Visit, options: WalkOptions): Promise<Visit[]>
     return []
   }
   const { files, folders } = entries
-  const report = (what: Candidate['what'], at: string, names: readonly string[]) =>
-    options.onCandidate({ what, path: at, files: names.map(name => path.join(folder, name)), hub })
   const names = [...files, ...folders.map(({ name }) => name)]
-  if (await isSae(folder, folder, names)) {
-    await report('sae', folder, files)
-    return []
-  }
-  if (await isModel(folder, files)) {
-    await report('model', folder, files)
-    return []
-  }
-  const weights = files.filter(mayHoldWeights)
+  const report = (what: Candidate['what'], at: string, of: readonly string[], isNamed: boolean) =>
+    options.onCandidate({ what, path: at, files: of.map(name => path.join(folder, name)), isNamed, hub })
+  if ((await isModel(folder, files)) && (await report('model', folder, files, true))) return []
+  if (isNamedAsSae(names) && (await report('sae', folder, names, true))) return []
+  const weights = files.filter(name => looksLikeSae([name]))
   if (weights.length > mostFilesOfFolder) options.onLimit(`Of ${folder}, ${mostFilesOfFolder} of ${weights.length} files were looked at.`)
-  for (const name of weights.slice(0, mostFilesOfFolder)) {
-    const file = path.join(folder, name)
-    if (await isSae(file, folder, [name])) await report('sae', file, [name])
-  }
+  for (const name of weights.slice(0, mostFilesOfFolder)) await report('sae', path.join(folder, name), [name], false)
   return folders.map(({ name, real: linked }) => ({
     folder: path.join(folder, name),
     real: linked ?? path.join(real, name),
