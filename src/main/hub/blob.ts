@@ -12,7 +12,7 @@ import { isThere } from './cache.ts'
 import { cancelled, connectionError, isPassing, request } from './request.ts'
 
 /** How long no byte may come before the request is made anew, in ms. */
-const stallTimeout = 45_000
+export const defaultPatience = 45_000
 /** Requests in a row that bring no byte before the download fails; how long to wait before each, in ms. */
 const retryAfter = [500, 1000, 2000, 4000]
 /** A partial file of huggingface_hub that has not grown for so long has no writer any more; ms. */
@@ -30,6 +30,8 @@ export interface BlobSource {
 
 export interface BlobProgress {
   readonly signal: AbortSignal | undefined
+  /** How long no byte may come before the request is made anew, in ms. */
+  readonly patience: number
   /** Bytes of the file that are on this disk; `fetched` are those that this call has brought. */
   onBytes(done: number, fetched: number): void
   /** All bytes are here; they are compared with the hash. */
@@ -147,14 +149,14 @@ function startOf(response: Response, source: BlobSource): number {
 }
 
 /** Reads with a limit on how long nothing may come. */
-async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, signal: AbortSignal | undefined) {
+async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, { signal, patience }: BlobProgress) {
   let timer: NodeJS.Timeout | undefined
   const stalled = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const host = new URL(url).host
       const hint = 'Start the download again; it goes on where it stopped.'
       reject(new SpliceError('hub/stalled', `${host} sends nothing any more`, { hint, mistake: false }))
-    }, stallTimeout)
+    }, patience)
   })
   try {
     return await Promise.race([reader.read(), stalled])
@@ -190,7 +192,7 @@ async function fetchRest(partial: Partial, source: BlobSource, progress: BlobPro
   if (reader === undefined) return
   try {
     for (;;) {
-      const { done, value } = await readChunk(reader, url, signal)
+      const { done, value } = await readChunk(reader, url, progress)
       if (done) return
       if (partial.done + value.length > sizeBytes) throw wrongSize(source, partial.done + value.length)
       await partial.append(value)

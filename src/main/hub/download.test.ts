@@ -64,7 +64,7 @@ interface Told {
 
 function start(
   order: Partial<DownloadOrder> = {},
-  how: { token?: string; signal?: AbortSignal; onFile?: (file: DownloadedFile) => void } = {}
+  how: { token?: string; signal?: AbortSignal; patience?: number; onFile?: (file: DownloadedFile) => void } = {}
 ) {
   const told: Told = { plan: [], files: new Map(), fetched: 0 }
   const work = downloadOrder(
@@ -73,6 +73,7 @@ function start(
       cache,
       token: how.token ?? null,
       signal: how.signal ?? new AbortController().signal,
+      ...(how.patience === undefined ? {} : { patience: how.patience }),
       onPlan: ({ files }) => {
         told.plan = files
       },
@@ -229,6 +230,13 @@ describe('a broken connection', () => {
     await fs.rm(repository(), { recursive: true })
     await start().work
     expect(await fs.readFile(pointer('config.json'))).toEqual(config.bytes)
+  })
+
+  test('a server that sends nothing any more is asked again', async () => {
+    misbehave('model.safetensors', { pause: 30_000, times: 1 })
+    await start({}, { patience: 300 }).work
+    expect(await fs.readFile(pointer('model.safetensors'))).toEqual(weights.bytes)
+    expect(hub.contentsOf('model.safetensors').at(-1)?.range).toMatch(/^bytes=\d+-$/)
   })
 
   test('a server that knows no ranges sends all of it again', async () => {

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { DownloadedFile } from '../../contract/downloads.ts'
 import { SpliceError } from '../../contract/errors.ts'
-import { fetchBlob, partialName } from './blob.ts'
+import { defaultPatience, fetchBlob, partialName } from './blob.ts'
 import { isThere, placesOf, pointToBlob, repositoryFolder, writeRef } from './cache.ts'
 import { withLock } from './lock.ts'
 import { contentUrl, type HubRepository, readRepository } from './repository.ts'
@@ -21,6 +21,8 @@ export interface DownloadOptions {
   readonly cache: string
   readonly token: string | null
   readonly signal: AbortSignal
+  /** How long no byte may come before a request is made anew, in ms. */
+  readonly patience?: number
   /** Once, when it is known what will be fetched. */
   onPlan(plan: { commit: string; files: readonly DownloadedFile[] }): void
   /** Whenever a file's bytes or state changed; `fetched` are new bytes. */
@@ -138,6 +140,7 @@ export async function downloadOrder(order: DownloadOrder, options: DownloadOptio
           { url: contentUrl(repo, commit, file.path), what: `${repo}/${file.path}`, sizeBytes: file.sizeBytes, hash: file.hash, token },
           {
             signal,
+            patience: options.patience ?? defaultPatience,
             onBytes: (done, fetched) => tell('running', done, fetched),
             onChecking: () => tell('checking', file.sizeBytes)
           }

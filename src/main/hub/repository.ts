@@ -17,7 +17,7 @@ const listedFile = z.object({
   oid: hex(40),
   lfs: z.object({ oid: hex(64), size: z.int().nonnegative() }).nullish()
 })
-const listed = z.union([listedFile, z.looseObject({ type: z.string(), path: z.string() })])
+const listed = z.looseObject({ type: z.string(), path: z.string() })
 
 /** A repository at a commit. */
 export interface HubRepository {
@@ -53,8 +53,8 @@ export async function readRepository(
   const answer = await parsed(repo, info, modelInfo({ ...from, name: repo, revision, additionalFields: ['sha'] }))
   const files: HubFile[] = []
   for await (const entry of listFiles({ ...from, repo, revision: answer.sha, recursive: true })) {
-    const item = await parsed(repo, listed, Promise.resolve(entry))
-    if (!isListedFile(item)) continue
+    if ((await parsed(repo, listed, Promise.resolve(entry))).type !== 'file') continue
+    const item = await parsed(repo, listedFile, Promise.resolve(entry))
     if (!isSafePath(item.path)) refuse(repo, `it lists ${JSON.stringify(item.path)}, which leads out of its folder`)
     if (files.length >= maximumFiles) refuse(repo, `it lists more than ${maximumFiles} files`)
     files.push({
@@ -65,10 +65,6 @@ export async function readRepository(
   }
   if (options.signal?.aborted) throw cancelled()
   return { repo, commit: answer.sha, files }
-}
-
-function isListedFile(item: z.infer<typeof listed>): item is z.infer<typeof listedFile> {
-  return listedFile.safeParse(item).success
 }
 
 function refuse(repo: string, why: string): never {

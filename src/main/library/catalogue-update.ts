@@ -8,7 +8,7 @@ import { request } from '../hub/request.ts'
 import { type KeptTable, keptTableFile } from './catalogue.ts'
 import { findInstalledCatalogues } from './installed-sae-lens.ts'
 import { maximumYamlBytes, readPretrainedSaes } from './pretrained-saes.ts'
-import { useCatalogue } from './releases.ts'
+import { releaseIndex, useCatalogue } from './releases.ts'
 
 /** SAELens's table on its main branch; SPLICE_CATALOGUE_URL names a mirror of it. */
 export function catalogueAddress(): string {
@@ -65,11 +65,13 @@ export async function updateCatalogue(home: string, source: CatalogueSource, sig
   const { releases, skipped } = readPretrainedSaes(yaml, origin.from)
   const kept: KeptTable = { asOf, origin, readAt: Date.now(), skipped: [...skipped], releases: [...releases] }
   await keptTableFile(home).write(kept)
-  return (await useCatalogue(home)).catalogue.state
+  useCatalogue(home)
+  return (await releaseIndex()).catalogue.state
 }
 
 /** Goes back to the shipped table. */
 export async function resetCatalogue(home: string): Promise<CatalogueState> {
   await keptTableFile(home).write(null)
-  return (await useCatalogue(home)).catalogue.state
+  useCatalogue(home)
+  return (await releaseIndex()).catalogue.state
 }

@@ -1,15 +1,17 @@
 /** Which published SAE a path is, what its names say, its traps, and reading SAELens's own table. */
 import fs from 'node:fs/promises'
+import { createServer } from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import { readCatalogue } from './catalogue.ts'
 import { resetCatalogue, updateCatalogue } from './catalogue-update.ts'
 import { findInstalledCatalogues } from './installed-sae-lens.ts'
 import { familyOf, placeSae } from './placement.ts'
 import { readPretrainedSaes } from './pretrained-saes.ts'
 import { findPublished, listPublished, listReleases } from './published.ts'
-import { releaseOf, useCatalogue } from './releases.ts'
+import { releaseIndex, releaseOf, useCatalogue } from './releases.ts'
 import { trapsAt } from './traps.ts'
 
 const cached = (repo: string, within: string) => `/hub/models--${repo.replace('/', '--')}/snapshots/0123/${within}`
@@ -18,7 +20,7 @@ const nothingHere = { diskPaths: new Map(), explanations: new Map() }
 let folder = ''
 beforeEach(async () => {
   folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-catalogue-'))
-  await useCatalogue(null)
+  useCatalogue(null)
 })
 afterEach(() => fs.rm(folder, { recursive: true, force: true }))
 
@@ -281,7 +283,7 @@ describe("SAELens's pretrained_saes.yaml", () => {
       (await listPublished('gpt2-small', nothingHere)).filter(sae => sae.names.some(name => name.release === 'gpt2-small-res-jb'))
     ).toHaveLength(1)
     expect(await releaseOf(cached('google/gemma-scope-2b-pt-res', 'layer_20/width_16k/average_l0_71'))).not.toBeNull()
-    await useCatalogue(home)
+    useCatalogue(home)
     expect(await known()).not.toBeNull()
     expect(await resetCatalogue(home)).toMatchObject({ origin: { kind: 'shipped' }, releases: 75 })
     expect(await known()).toBeNull()
@@ -297,6 +299,37 @@ describe("SAELens's pretrained_saes.yaml", () => {
       file: await fs.realpath(bad)
     })
     await expect(updateCatalogue(home, { kind: 'path', path: path.join(folder, 'none') })).rejects.toThrow(/none does not exist/)
-    expect((await useCatalogue(home)).catalogue.state.releases).toBe(77)
+    useCatalogue(home)
+    expect((await releaseIndex()).catalogue.state.releases).toBe(77)
+  })
+
+  test('comes from online only when it is asked for, and says so where it cannot', async () => {
+    const home = path.join(folder, 'home')
+    const paths: string[] = []
+    const server = createServer((request, response) => {
+      paths.push(request.url ?? '')
+      response.writeHead(request.url === '/table.yaml' ? 200 : 404).end(current)
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const { port } = z.object({ port: z.int() }).parse(server.address())
+    vi.stubEnv('HF_HUB_OFFLINE', '')
+    vi.stubEnv('SPLICE_CATALOGUE_URL', `http://127.0.0.1:${port}/table.yaml`)
+    try {
+      useCatalogue(home)
+      await listReleases(nothingHere)
+      expect(paths).toEqual([])
+      const state = await updateCatalogue(home, { kind: 'online' })
+      expect(state).toMatchObject({ origin: { kind: 'online', from: `http://127.0.0.1:${port}/table.yaml` }, releases: 77 })
+      expect(state.asOf).toBe(new Date().toISOString().slice(0, 10))
+      vi.stubEnv('SPLICE_CATALOGUE_URL', `http://127.0.0.1:${port}/other.yaml`)
+      await expect(updateCatalogue(home, { kind: 'online' })).rejects.toMatchObject({ kind: 'hub/no-file' })
+      server.closeAllConnections()
+      await new Promise(resolve => server.close(resolve))
+      await expect(updateCatalogue(home, { kind: 'online' })).rejects.toMatchObject({ kind: 'hub/offline', mistake: false })
+      expect((await releaseIndex()).catalogue.state.origin.kind).toBe('online')
+    } finally {
+      vi.unstubAllEnvs()
+      server.close()
+    }
   })
 })

@@ -55,7 +55,7 @@ export async function openLibrary({ home }: { home: string }) {
   const workspaceFile = new StateFile(path.join(home, 'workspace.json'), savedWorkspace.nullable(), () => null)
   const recentFile = new StateFile(path.join(home, 'recent.json'), savedRecent, () => [])
   const settingsFile = new StateFile(path.join(home, 'settings.json'), settingsSchema, () => settingsSchema.parse({}))
-  await useCatalogue(home)
+  useCatalogue(home)
   let remembering: Promise<void> = Promise.resolve()
 
   /** Puts an item in front of the recent ones, one after the other. */

@@ -36,17 +36,20 @@ export interface ReleaseIndex {
   readonly saes: ReadonlyMap<string, KnownSae>
 }
 
+/** Whose catalogue is in force: that of a home, or with null the shipped one. It is read when it is first asked for. */
+let homeInForce: string | null = null
 let inForce: Promise<ReleaseIndex> | null = null
 
-/** Reads the catalogue of a home (null: the shipped one) and puts it in force for this process. */
-export function useCatalogue(home: string | null): Promise<ReleaseIndex> {
-  inForce = readCatalogue(home).then(indexCatalogue)
-  return inForce
+/** Puts the catalogue of a home (null: the shipped one) in force for this process, as it is on disk now. */
+export function useCatalogue(home: string | null): void {
+  homeInForce = home
+  inForce = null
 }
 
 /** The catalogue in force. */
 export function releaseIndex(): Promise<ReleaseIndex> {
-  return inForce ?? useCatalogue(null)
+  inForce ??= readCatalogue(homeInForce).then(indexCatalogue)
+  return inForce
 }
 
 /** What a release passes to the model's loader. */
