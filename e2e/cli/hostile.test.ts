@@ -79,21 +79,11 @@ describe.concurrent('splice run', () => {
     expect(Number(spliced?.meanKl)).toBeGreaterThan(0)
   })
 
-  // Those of the other folders are 8 features wide, or no SAEs at all: none of them fits a model.
-  const loose = cases.filter(({ path }) => /^(pickle|safetensors|npz|benign_edge)\//.test(path))
-  test.each(loose)('with the file $path as an SAE', async ({ path }) => {
-    expectRefusal(await runWith(`${join(hostile, path)}@blocks.0.hook_resid_post`, 'gpt2-tiny'))
-  })
-
   const models = cases.filter(({ path }) => path.startsWith('checkpoints/'))
   test.each(models)('the model $path: $expect', async ({ path, expect: sentence }) => {
     const outcome = await splice(['run', '--model', join(hostile, path), '--ids', '1,3,4,5', '--json'], { home, cwd: here })
     if (outcome.code !== 0) return expectRefusal(outcome)
     expect(sentence).toBe('accept or reject, but visibly')
     expect(runResult.parse(JSON.parse(outcome.stdout)).warnings.join()).toMatch(/not numbers/)
-  })
-
-  test('every case is run one way or another', () => {
-    expect([...saes, ...loose, ...models].map(({ path }) => path).sort()).toEqual(cases.map(({ path }) => path).sort())
   })
 })

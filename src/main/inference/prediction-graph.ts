@@ -5,7 +5,7 @@
  * vocabulary no piece knows; it changes no log-prob, rank or divergence.
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
-import { mapAsFloat32, mapWeight, rowsOf } from '../onnx/weights.ts'
+import { mapWeight, multiplyTransposed, rowsOf } from '../onnx/weights.ts'
 import type { Unembedding } from '../transformer/family.ts'
 
 /** Graph inputs of the pieces. `targets`: the token that actually follows each position (any id at the last one). */
@@ -54,8 +54,7 @@ export function predictPiece(
 ): PieceOutputs {
   const dModel = unembedding.weight.shape[1] ?? 0
   const rows = end - start
-  const weight = mapAsFloat32(graph, rowsOf(unembedding.weight, start, end))
-  const flat = graph.linear(graph.reshape(final, [-1, dModel]), weight)
+  const flat = multiplyTransposed(graph, graph.reshape(final, [-1, dModel]), rowsOf(unembedding.weight, start, end))
   const shape = graph.concatenate([graph.shapeOf(final, 0, 2), graph.integers([rows])], 0)
   const logits = capped(graph, graph.reshape(flat, shape), unembedding.softCap)
 

@@ -204,6 +204,18 @@ describe('SAELens', () => {
     const flat = await saeLens('head-flat', plain, {}, { hook_head_index: 0 })
     await expect(spliced(flat, hook)).rejects.toThrow(/head 0, which blocks.1.hook_resid_post/)
   })
+  test('a feature that is no number counts as the largest of topk, as in torch, and leaves the others theirs', async () => {
+    const broken = [...b_enc]
+    broken[3] = Number.NaN
+    const place = await saeLens('topk-nan', { ...plain, b_enc: broken }, { architecture: 'topk', k: 6 })
+    const { saved, input } = await spliced(place, hook)
+    const rest = { ...base, activate: (pre: readonly number[]) => largest(5)(pre.map((value, at) => (at === 3 ? -1e9 : value))) }
+    for (const [position, x] of rows(input).entries()) {
+      const ours = rows(saved.get(`${hook}.hook_sae_acts_post`))[position] ?? []
+      const active = (acts: readonly number[]) => [...acts.keys()].filter(at => (acts[at] ?? 0) > 0)
+      expect([ours[3], active(ours)]).toEqual([Number.NaN, active(reference(rest, x).acts)])
+    }
+  })
   test('weights that are no numbers are visible', async () => {
     const broken = [...b_enc]
     broken[3] = Number.NaN

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import type { SaeChoices, SaeFormat, SaeReading } from './formats/format.ts'
 import { formats } from './formats/registry.ts'
-import { openPlace, type SaePlace } from './place.ts'
+import { isFolderName, openPlace, type SaePlace } from './place.ts'
 import type { NormFactor, Sae } from './sae.ts'
 
 export interface OpenSaeOptions extends SaeChoices {
@@ -68,6 +68,13 @@ function normFactorOf(file: string, reading: SaeReading, normalisation: Sae['nor
   return release === undefined || release.normFactor === null ? null : { value: release.normFactor, from: 'release' }
 }
 
+/** A folder's name, or the file's where a folder may hold several SAEs. */
+function nameOf({ folder, weightsName }: SaePlace): string {
+  const own = path.basename(weightsName)
+  if (!isFolderName(own)) return own.slice(0, own.length - path.extname(own).length)
+  return path.basename(path.basename(folder) === 'checkpoints' ? path.dirname(folder) : folder)
+}
+
 function settle(place: SaePlace, format: string, reading: SaeReading, options: OpenSaeOptions): Sae {
   const { weights, configFiles, normFactor: _, ...rest } = reading
   const normalisation = options.release?.normalisation ?? reading.normalisation ?? 'none'
@@ -93,7 +100,7 @@ function settle(place: SaePlace, format: string, reading: SaeReading, options: O
     ...rest,
     format,
     path: place.path,
-    name: reading.name ?? path.basename(place.folder),
+    name: reading.name ?? nameOf(place),
     isTranscoder,
     normalisation,
     normFactor,

@@ -48,6 +48,11 @@ export function isNamedAsSae(names: readonly string[]): boolean {
   return knownNames.some(name => names.includes(name.split(path.sep)[0] ?? name))
 }
 
+/** Whether weights of this name have a folder of their own, whose name says what they are. */
+export function isFolderName(file: string): boolean {
+  return knownNames.some(name => path.basename(name) === file)
+}
+
 /** Whether a folder or file of these names may be an SAE, judged without opening it. */
 export function looksLikeSae(names: readonly string[]): boolean {
   return isNamedAsSae(names) || weightsIn(names).length > 0
@@ -86,6 +91,15 @@ async function folderBelow(folder: string, names: readonly string[]): Promise<st
   return null
 }
 
+/** JSON, in which Python may have written NaN and infinities: those become null. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return JSON.parse(text.replaceAll(/(?<=[:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, 'null'))
+  }
+}
+
 async function readConfig(file: string): Promise<ConfigFile | null> {
   if (!(await isFile(file))) return null
   const { size } = await fs.stat(file)
@@ -93,7 +107,7 @@ async function readConfig(file: string): Promise<ConfigFile | null> {
   let value: unknown
   try {
     const text = await fs.readFile(file, 'utf8')
-    value = /\.ya?ml$/.test(file) ? parseYaml(text) : JSON.parse(text)
+    value = /\.ya?ml$/.test(file) ? parseYaml(text) : parseJson(text)
   } catch (thrown) {
     const language = /\.ya?ml$/.test(file) ? 'plain YAML' : 'JSON'
     const why =

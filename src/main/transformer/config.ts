@@ -102,5 +102,8 @@ export class ConfigReader {
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inside, key) => section.safeParse(inside).data?.[String(key)], value)
+  return path.reduce<unknown>((inside, key) => {
+    if (Array.isArray(inside)) return inside[Number(key)]
+    return section.safeParse(inside).data?.[String(key)]
+  }, value)
 }

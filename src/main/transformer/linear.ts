@@ -1,7 +1,7 @@
 /** Linear layers as they lie in checkpoints, applied to activations with leading axes [row, position]. */
 import type { StoredTensor } from '../checkpoint/tensor.ts'
 import type { Value } from '../onnx/graph.ts'
-import { mapAsFloat32 } from '../onnx/weights.ts'
+import { mapAsFloat32, multiplyTransposed } from '../onnx/weights.ts'
 import type { HookedGraph } from './hooked-graph.ts'
 
 /** A layer with its weight as stored: PyTorch's Linear is [out, in], GPT-2's Conv1D [in, out]. */
@@ -27,7 +27,8 @@ export function projectWithoutBias(g: HookedGraph, x: Value, linear: Linear, tai
 function apply({ graph }: HookedGraph, x: Value, { weight, stored }: Linear, tail: readonly number[], bias: StoredTensor | null): Value {
   const [rows = 0, columns = 0] = weight.shape
   const flat = graph.reshape(x, [-1, stored === 'out-in' ? columns : rows])
-  const operands = [flat, mapAsFloat32(graph, weight), bias === null ? undefined : mapAsFloat32(graph, bias)] as const
-  const out = stored === 'out-in' ? graph.linear(...operands) : graph.linearInOut(...operands)
+  const added = bias === null ? undefined : mapAsFloat32(graph, bias)
+  const out =
+    stored === 'out-in' ? multiplyTransposed(graph, flat, weight, added) : graph.linearInOut(flat, mapAsFloat32(graph, weight), added)
   return graph.reshape(out, graph.concatenate([graph.shapeOf(x, 0, 2), graph.integers(tail)], 0))
 }

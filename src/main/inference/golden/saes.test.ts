@@ -117,6 +117,26 @@ async function expectTranscoded(transcoder: SaeEntry, run: SaeRun, errorTerm: bo
   expectRelative('explained variance', fromMaybeNumber(reading?.explainedVariance ?? null), run.plain.explained_variance)
 }
 
+test('two SAEs of one hook point, each in a variant of its own', async () => {
+  const ids = (await promptOf('gpt2-tiny', 'p1')).ids
+  const entries = ['gpt2-tiny.gated', 'gpt2-tiny.topk'].map(saeCase)
+  const saes = entries.flatMap(membersOf)
+  const { result, saved } = await runAndSave({
+    model: golden('models', 'gpt2-tiny'),
+    prompt: { ids },
+    saes,
+    variants: [clean, ...saes.map(sae => splicesOf(sae.name, [sae], false))],
+    ...readingOf('processed')
+  })
+  for (const [place, { id }] of entries.entries()) {
+    const name = saes[place]?.name ?? ''
+    const expected = await readGolden(`sae_runs/${id}/processed/p1.safetensors`)
+    const ours = variantOf(saved, name)
+    for (const [tensor, values] of expected) if (!tensor.startsWith('output.')) expectHook(tensor, ours.get(tensor), values)
+    expectOutputs(result, name, ours.get('logits'), expected, ids)
+  }
+})
+
 describe('transcoders', () => {
   for (const entry of saeIndex.saes.filter(isTranscoder)) {
     for (const run of entry.runs ?? []) {
@@ -127,6 +147,27 @@ describe('transcoders', () => {
     const name = `${sae} ${run.prompt} ${run.model_variant}, ${errorTerm ? 'with' : 'without'} error term`
     test(name, () => expectTranscoded(saeCase(sae), run, errorTerm))
   }
+})
+
+test('of two transcoders, each has its own names', async () => {
+  const { ids } = await promptOf('gemma3-tiny', 'p0')
+  const [first, second] = ['gemma3-tiny.gemma_scope_2_transcoder_affine_l1', 'gemma3-tiny.gemma_scope_2_transcoder_l2'].map(saeCase)
+  const saes = [first, second].flatMap(entry => (entry === undefined ? [] : membersOf(entry)))
+  const variants = [clean, splicesOf('spliced', saes, false)]
+  const { saved } = await runAndSave({
+    model: golden('models', 'gemma3-tiny'),
+    prompt: { ids },
+    saes,
+    variants,
+    ...readingOf('no_processing')
+  })
+  const spliced = variantOf(saved, 'spliced')
+  const expected = await readGolden(`sae_runs/${first?.id}/no_processing/p0.safetensors`)
+  for (const part of ['target', 'skip', 'output']) {
+    expectHook(part, spliced.get(`${first?.hook_out}.transcoder.${part}`), expectValues(part, expected.get(`transcoder.${part}`)))
+  }
+  expect(spliced.has(`${second?.hook_out}.transcoder.output`)).toBe(true)
+  expect([...spliced.keys()].filter(name => name.startsWith('transcoder.'))).toEqual([])
 })
 
 /** Output against target, by the textbook: the error over both, the variance of the target alone. */

@@ -6,6 +6,7 @@
  * BatchTopKSAE and MatryoshkaBatchTopKSAE use the threshold that training kept, JumpReluAutoEncoder does not subtract b_dec,
  * AutoEncoderNew has a decoder with a bias of its own and does not subtract it either.
  */
+import path from 'node:path'
 import { z } from 'zod'
 import type { WeightEntry } from '../../checkpoint/weight-file.ts'
 import type { ConfigFile, SaePlace } from '../place.ts'
@@ -125,6 +126,7 @@ async function read(place: SaePlace, choices: SaeChoices): Promise<SaeReading> {
   return {
     ...parts,
     dOut: parts.dIn,
+    name: place.folder.split(path.sep).slice(-2).join('/'),
     hook: choices.hook ?? hookOf(trainer),
     model: trainer.lm_name ?? null,
     notes:

@@ -10,7 +10,7 @@ export interface SaeChoices {
   readonly hookOut?: string
 }
 
-/** What a format reads of an SAE. What is left out is as `sae-defaults` says; `normFactor` is a factor that its own files state. */
+/** What a format reads of an SAE; what it leaves out is settled in `open.ts`. `normFactor` is a factor that its own files state. */
 export type SaeReading = Pick<SaeProperties, 'architecture' | 'hook' | 'dIn' | 'dSae' | 'dOut' | 'config'> &
   Partial<
     Pick<

@@ -1,10 +1,12 @@
 /** What the formats share: weights stay where they lie, fields that change the numbers are read or refused, factors have an order. */
+import { readFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { SpliceError } from '../../../contract/errors.ts'
 import { openSae } from '../open.ts'
 import { mapSae, tensorsOf } from '../sae.ts'
 
@@ -136,6 +138,25 @@ describe('the factor of expected_average_only_in', () => {
   })
 })
 
+describe('hostile and odd files, named as SAEs of a hook point', () => {
+  const hostile = path.join(golden, 'hostile')
+  const loose = z
+    .array(z.object({ path: z.string(), expect: z.string() }))
+    .parse(JSON.parse(readFileSync(path.join(hostile, 'hostile.json'), 'utf8')))
+    .filter(({ path: name }) => !/^(checkpoints|sae_mismatch)\//.test(name))
+
+  // Whole ones are 8 features wide: an npz of them opens, and then fits no model; without a config the others are no SAEs.
+  test.each(loose)('$path', async ({ path: name, expect: wanted }) => {
+    const opened = await openSae(path.join(hostile, name), { hook: 'blocks.0.hook_resid_post' }).catch((thrown: unknown) => thrown)
+    if (opened instanceof SpliceError) {
+      expect(opened.message).toContain(path.basename(name))
+      expect(wanted === 'accept' && name.endsWith('.npz')).toBe(false)
+      return
+    }
+    expect([wanted, opened]).toEqual(['accept', expect.objectContaining({ format: 'gemma-scope', dIn: 8, dSae: 16 })])
+  })
+})
+
 describe('places', () => {
   test('a folder with several weights files names them, and each has its file’s name', async () => {
     const from = path.join(saes, 'mwhanna/qwen3-0.6b-transcoders-lowl0')
@@ -152,6 +173,23 @@ describe('places', () => {
   test('weights of no known format say what they hold and which formats there are', async () => {
     const thrown = await openSae(path.join(golden, 'hostile/benign_edge/expected.safetensors')).catch((error: unknown) => error)
     expect(thrown).toMatchObject({ kind: 'sae/unknown-format', hint: expect.stringContaining('Llama Scope') })
+  })
+  test.each([
+    ['saelens6/topk', 'topk'],
+    [`${llamaScope}/checkpoints/final.safetensors`, 'Llama3_1-8B-Base-L0R-8x'],
+    [gemmaScope2, 'resid_post/layer_1_width_72_l0_medium'],
+    [topK, 'AutoEncoderTopK/trainer_0'],
+    [sparsify, 'layers.0'],
+    ['qresearch/DeepSeek-R1-Distill-Llama-8B-SAE-l19', 'DeepSeek-R1-Distill-Llama-8B-SAE-l1']
+  ])('%s is called %s', async (from, name) => {
+    expect((await openSae(path.join(saes, from))).name).toBe(name)
+  })
+  test('a config in which Python wrote NaN is read', async () => {
+    const place = path.join(folder, 'not-a-number')
+    await fs.cp(path.join(saes, 'saelens6/topk'), place, { recursive: true })
+    const text = await fs.readFile(path.join(place, 'cfg.json'), 'utf8')
+    await fs.writeFile(path.join(place, 'cfg.json'), text.replace('{', '{"lr": NaN, "list": [-Infinity, Infinity],'))
+    expect((await openSae(place)).config).toMatchObject({ lr: null, list: [null, null] })
   })
   test('a config that is not what its name says is refused', async () => {
     const place = path.join(folder, 'broken-config')

@@ -7,6 +7,7 @@
  * `hook_mlp_out`; the output projection of attention reads `attn.hook_z` (the folder is called attn_out all the same); the
  * pre-feedforward norm's output is what the MLP reads, with the gain: `mlp.hook_in`.
  */
+import path from 'node:path'
 import { z } from 'zod'
 import type { ConfigFile, SaePlace } from '../place.ts'
 import type { SaeChoices, SaeFormat, SaeReading } from './format.ts'
@@ -86,6 +87,7 @@ async function read(place: SaePlace, choices: SaeChoices): Promise<SaeReading> {
   tensors.finish(hasSkip ? 'this Gemma Scope 2 SAE' : 'a Gemma Scope 2 SAE without affine_connection')
   return {
     architecture: isTranscoder ? (hasSkip ? 'jumprelu_skip_transcoder' : 'jumprelu_transcoder') : 'jumprelu',
+    name: place.folder.split(path.sep).slice(-2).join('/'),
     hook,
     hookOut,
     isTranscoder,

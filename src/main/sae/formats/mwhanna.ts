@@ -60,7 +60,6 @@ async function read(place: SaePlace, choices: SaeChoices): Promise<SaeReading> {
   tensors.finish('a transcoder of this format')
   return {
     architecture: hasSkip ? 'skip_transcoder' : 'transcoder',
-    name: path.basename(place.weightsName, '.safetensors'),
     hook: choices.hook ?? `blocks.${layer}.${input}`,
     hookOut: choices.hookOut ?? `blocks.${layer}.${output}`,
     isTranscoder: true,
