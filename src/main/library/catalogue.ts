@@ -10,8 +10,16 @@ import { resourcesFolder } from './resources.ts'
 import { StateFile } from './state-file.ts'
 
 /** id, path where it is not the id (false: no path of its own), source, mean L0, variance explained, norm scaling factor. */
-const row = z.tuple([z.string()]).rest(z.union([z.string(), z.number(), z.literal(false), z.null()]))
-export type CatalogueRow = z.infer<typeof row>
+export type CatalogueRow = readonly [id: string, ...rest: readonly (string | number | false | null)[]]
+
+/** One check for a whole row: there are thousands, and every command reads them. */
+const row = z.custom<CatalogueRow>(
+  value =>
+    Array.isArray(value) &&
+    typeof value[0] === 'string' &&
+    value.every(cell => typeof cell === 'string' || typeof cell === 'number' || cell === false || cell === null),
+  'is no row of the table'
+)
 
 export const releaseRow = z.object({
   release: z.string(),
