@@ -81,7 +81,7 @@ describe('clean runs of gemma2-tiny', () => {
   )
 })
 
-describe('spliced runs of gemma2-tiny', () => {
+describe('spliced runs', () => {
   const single = ['gemma_scope_res_l1', 'gemma_scope_mlp_l2', 'gemma_scope_att_l0', 'gemma_scope_embedding_l0']
   const cases = single.flatMap(sae => (['no_processing', 'no_processing__hf_layer_order'] as const).map(reading => ({ sae, reading })))
   test.each(cases)("$sae, $reading: log-probs, KL and features are the peers'", async ({ sae, reading }) => {
@@ -113,6 +113,55 @@ describe('spliced runs of gemma2-tiny', () => {
     const [ours] = result.saes
     expect(ours?.path).toContain(argument.replace(/\/params\.npz$/, ''))
     expectFeatures(ours?.byVariant.spliced, [...expected].find(([name]) => name.endsWith('hook_sae_acts_post'))?.[1])
+  })
+
+  const formats = [
+    { sae: 'gpt2-tiny.topk', reading: 'processed', options: ['--processing', 'all'] },
+    {
+      sae: 'gpt2-tiny.blocks.1.hook_resid_pre',
+      reading: 'center_writing_weights_only',
+      options: ['--processing', 'center_writing_weights']
+    },
+    { sae: 'gpt2-tiny.norm_expected_average_only_in', reading: 'processed', options: ['--processing', 'all'] },
+    {
+      sae: 'gpt2-tiny.norm_expected_average_only_in_folded',
+      reading: 'processed',
+      options: ['--processing', 'all', '--sae-norm-factor', 'sae1=0.2674892544746399']
+    },
+    { sae: 'llama-tiny.llama_scope_l0', reading: 'no_processing', options: [] },
+    { sae: 'llama-tiny.deepseek_r1_l1', reading: 'no_processing', options: [] },
+    { sae: 'pythia-tiny.dictlearn_gated_l1', reading: 'no_processing', options: [] },
+    { sae: 'qwen3-tiny.mwhanna_transcoder_l1', reading: 'no_processing', options: [] },
+    { sae: 'gemma3-tiny.gemma_scope_2_transcoder_affine_l1', reading: 'no_processing', options: [] }
+  ]
+  test.each(formats)("$sae: log-probs, KL and features are the peers'", async ({ sae, reading, options }) => {
+    const [name = ''] = sae.split('.')
+    const ids = promptIds(name, 'p1')
+    const where = ['--model', join(golden, 'models', name), '--sae', saeArgument(sae), '--ids', ids.join(',')]
+    const result = await runJson([...where, '--top-features', '1000', ...options])
+    const file = join(golden, 'sae_runs', sae.replace('.center_writing_weights_only', ''), reading, 'p1.safetensors')
+    const expected = readTensors(file)
+    expectLogProbs(result, 'spliced', file, ids)
+    expect(largestDifference(variantOf(result, 'spliced+error').logProbs, numbers(variantOf(result, 'clean').logProbs))).toBeLessThan(
+      logProbTolerance
+    )
+    const comparison = result.comparison.find(other => other.variant === 'spliced')
+    expect(
+      largestDifference(comparison?.klDivergence ?? [], tensorOf(expected, 'output.kl_clean_vs_spliced_per_token').values)
+    ).toBeLessThan(logProbTolerance)
+    expectFeatures(result.saes[0]?.byVariant.spliced, [...expected].find(([tensor]) => tensor.endsWith('hook_sae_acts_post'))?.[1])
+  })
+
+  test('the result says which factor is in force, and where it is from', async () => {
+    const run = (sae: string, ...options: string[]) =>
+      runJson(['--model', join(golden, 'models/llama-tiny'), '--sae', saeArgument(sae), '--ids', '1,2,3', ...options])
+    const factors = async (result: Promise<RunResult>) => (await result).saes[0]?.normFactor
+    expect(await factors(run('llama-tiny.llama_scope_l0'))).toEqual({ value: expect.closeTo(0.1918440275), from: 'file' })
+    expect(await factors(run('llama-tiny.llama_scope_r1_distill_l1'))).toBeNull()
+    expect(await factors(run('llama-tiny.llama_scope_r1_distill_l1', '--sae-norm-factor', 'sae1=0.5'))).toEqual({
+      value: 0.5,
+      from: 'chosen'
+    })
   })
 
   test('two SAEs stand in at once, each at its own hook point', async () => {

@@ -32,8 +32,18 @@ export type Splice = z.infer<typeof splice>
 export const variant = z.object({ name: z.string().min(1).max(80), splices: z.array(splice) })
 export type Variant = z.infer<typeof variant>
 
-/** An SAE of a run: `path` is a folder or weights file, `hook` overrides the hook point its path says. */
-export const runSae = z.object({ name: saeName, path: z.string(), hook: z.string().optional(), source: z.string().nullable().optional() })
+/**
+ * An SAE of a run: `path` is a folder or weights file. `hook` and, for transcoders, `hookOut` go before the hook points that its
+ * config or path says; `normFactor` before the factor of `expected_average_only_in` that its files or its release say.
+ */
+export const runSae = z.object({
+  name: saeName,
+  path: z.string(),
+  hook: z.string().optional(),
+  hookOut: z.string().optional(),
+  normFactor: z.number().positive().optional(),
+  source: z.string().nullable().optional()
+})
 export type RunSae = z.infer<typeof runSae>
 
 /** Text is tokenized as TransformerLens would; ids are used as they are. */
@@ -124,10 +134,18 @@ export const saeReading = z.object({
 })
 export type SaeReading = z.infer<typeof saeReading>
 
+/** The factor by which an SAE's input is scaled, and where it is from: its own files, its release, or the person. */
+export const normFactor = z.object({ value: z.number(), from: z.enum(['file', 'release', 'chosen']) })
+export type NormFactor = z.infer<typeof normFactor>
+
+/** An SAE of a run: `hookOut` is where a transcoder's output stands in, null for SAEs; `notes` say how it is read. */
 export const saeResult = z.object({
   name: z.string(),
   hook: z.string(),
+  hookOut: z.string().nullable(),
   path: z.string(),
+  normFactor: normFactor.nullable(),
+  notes: z.array(z.string()),
   /** Neuronpedia source `modelId/layer`, or null when none is known. */
   source: z.string().nullable(),
   /** Whether the person chose the source by hand. */

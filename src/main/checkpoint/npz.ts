@@ -3,15 +3,14 @@
  * Uncompressed little-endian members are mapped where they lie; others are unpacked once into the cache. Object arrays,
  * whose bytes are a pickle, are refused, and a header is parsed as the one literal NumPy writes, never evaluated.
  */
-import { createHash } from 'node:crypto'
 import fs from 'node:fs'
-import path from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import yauzl from 'yauzl'
 import { SpliceError } from '../../contract/errors.ts'
+import { cachedFile } from './cache-file.ts'
 import { withFile } from './open-file.ts'
 import { byteWidths, type Dtype, elementCount, type StoredTensor } from './tensor.ts'
+import { memberHead, withZip } from './zip.ts'
 
 /** One array of an npz, from its header. `dataOffset` is where its elements start in the file; null where they are compressed. */
 export interface NpzArray {
@@ -33,7 +32,6 @@ export interface NpzFile {
   readonly arrays: ReadonlyMap<string, NpzArray>
 }
 
-const maximumMembers = 4096
 const maximumNpyHeader = 64 * 1024
 
 const dtypes: Readonly<Record<string, Dtype>> = {
@@ -53,69 +51,6 @@ const dtypes: Readonly<Record<string, Dtype>> = {
 
 function refuse(file: string, what: string, problem: string, field?: string): never {
   throw new SpliceError(`npz/${what}`, `${file}: ${problem}`, { file, field, hint: 'Download the file again.' })
-}
-
-/** A zip's members in the order of its directory. Throws `npz/zip` for what is no whole zip. */
-function withZip<Result>(file: string, use: (zip: yauzl.ZipFile, entries: yauzl.Entry[]) => Promise<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error) =>
-      reject(
-        error instanceof SpliceError
-          ? error
-          : new SpliceError('npz/zip', `${file} is not a whole zip file: ${error.message}`, {
-              file,
-              hint: 'Download the file again.',
-              cause: error
-            })
-      )
-    yauzl.open(file, { lazyEntries: true, autoClose: false }, (error, zip) => {
-      if (error !== null) {
-        fail(error)
-        return
-      }
-      const entries: yauzl.Entry[] = []
-      zip.on('error', thrown => {
-        zip.close()
-        fail(thrown)
-      })
-      zip.on('entry', (entry: yauzl.Entry) => {
-        entries.push(entry)
-        if (entries.length <= maximumMembers) zip.readEntry()
-        else zip.emit('error', new Error(`it has more than ${maximumMembers} members`))
-      })
-      zip.on('end', () => {
-        use(zip, entries)
-          .finally(() => zip.close())
-          .then(resolve, fail)
-      })
-      zip.readEntry()
-    })
-  })
-}
-
-function dataStart(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<number> {
-  return new Promise((resolve, reject) => {
-    zip.readLocalFileHeader(entry, { minimal: true }, (error, header) => (error === null ? resolve(header.fileDataStart) : reject(error)))
-  })
-}
-
-function memberStream(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<NodeJS.ReadableStream> {
-  return new Promise((resolve, reject) => {
-    zip.openReadStream(entry, (error, stream) => (error === null ? resolve(stream) : reject(error)))
-  })
-}
-
-/** The first bytes of a member, at most `length`. */
-async function memberHead(zip: yauzl.ZipFile, entry: yauzl.Entry, length: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of await memberStream(zip, entry)) {
-    const bytes = Buffer.from(chunk)
-    chunks.push(bytes)
-    size += bytes.length
-    if (size >= length) break
-  }
-  return Buffer.concat(chunks).subarray(0, length)
 }
 
 /** The dictionary that NumPy writes: three keys in any order, a text, a truth value and a tuple of sizes. */
@@ -166,23 +101,20 @@ function parseNpyHeader(file: string, name: string, head: Buffer, memberBytes: n
   }
 }
 
-/** Reads the directory and the headers of an npz. Throws `npz/...` naming the file and the array. */
+/** Reads the directory and the headers of an npz. Throws `npz/...` or `zip/broken` naming the file and the array. */
 export async function readNpz(file: string): Promise<NpzFile> {
   return withFile(file, open =>
-    withZip(open.path, async (zip, entries) => {
+    withZip(open.path, async members => {
       const arrays = new Map<string, NpzArray>()
-      for (const entry of entries) {
-        if (!entry.fileName.endsWith('.npy')) continue
-        const name = entry.fileName.slice(0, -'.npy'.length)
+      for (const member of members) {
+        if (!member.name.endsWith('.npy')) continue
+        const name = member.name.slice(0, -'.npy'.length)
         if (arrays.has(name)) refuse(file, 'duplicate', `${name} is in the file twice`, name)
-        const isStored = entry.compressionMethod === 0
-        if (isStored && entry.compressedSize !== entry.uncompressedSize)
-          refuse(file, 'zip', `${name} is stored, yet its two sizes differ`, name)
-        const start = isStored ? await dataStart(zip, entry) : null
-        const length = Math.min(entry.uncompressedSize, 12 + maximumNpyHeader)
-        const head = start === null ? await memberHead(zip, entry, length) : await open.read(start, length)
+        const length = Math.min(member.sizeBytes, 12 + maximumNpyHeader)
+        const start = member.dataOffset
+        const head = start === null ? await memberHead(member, length) : await open.read(start, length)
         if (head === null) refuse(file, 'zip', `the file ends inside ${name}`, name)
-        const header = parseNpyHeader(file, name, head, entry.uncompressedSize)
+        const header = parseNpyHeader(file, name, head, member.sizeBytes)
         arrays.set(name, { ...header, dataOffset: start === null ? null : start + header.headerBytes })
       }
       return { path: open.path, sizeBytes: open.sizeBytes, modifiedMs: open.modifiedMs, arrays }
@@ -190,49 +122,43 @@ export async function readNpz(file: string): Promise<NpzFile> {
   )
 }
 
+/** The array as a tensor in the npz itself; null where its bytes are compressed or big-endian. */
+function inPlace(npz: NpzFile, { name, dtype, shape, byteLength, columnMajor, dataOffset, bigEndian }: NpzArray): StoredTensor | null {
+  if (dataOffset === null || bigEndian) return null
+  return { name, dtype, shape, file: npz.path, offset: dataOffset, byteLength, ...(columnMajor ? { columnMajor } : {}) }
+}
+
 /**
  * An array as a tensor in a file: in the npz itself where its bytes can be mapped, else in a file of the cache that is made
- * once, whole or not at all. Check an array's shape before: this writes as many bytes as it claims.
+ * once. Check an array's shape before: this writes as many bytes as it claims.
  */
 export async function mapNpzArray(npz: NpzFile, array: NpzArray, cacheFolder: string): Promise<StoredTensor> {
+  const stored = inPlace(npz, array)
+  if (stored !== null) return stored
   const { name, dtype, shape, byteLength, columnMajor } = array
-  const layout = columnMajor ? { columnMajor } : {}
-  if (array.dataOffset !== null && !array.bigEndian) {
-    return { name, dtype, shape, file: npz.path, offset: array.dataOffset, byteLength, ...layout }
-  }
-  const key = createHash('sha256').update(`${npz.path}:${npz.sizeBytes}:${npz.modifiedMs}:${name}`).digest('hex').slice(0, 32)
-  const file = path.join(cacheFolder, `${key}.bin`)
-  if (!(await isWhole(file, byteLength))) await unpack(npz, array, file)
-  return { name, dtype, shape, file: await fs.promises.realpath(file), offset: 0, byteLength, ...layout }
+  const file = await cachedFile(cacheFolder, npz, name, byteLength, part =>
+    withElements(npz, array, elements => pipeline(elements, fs.createWriteStream(part)))
+  )
+  return { name, dtype, shape, file, offset: 0, byteLength, ...(columnMajor ? { columnMajor } : {}) }
 }
 
-async function isWhole(file: string, byteLength: number): Promise<boolean> {
-  const stat = await fs.promises.stat(file).catch(() => null)
-  return stat !== null && stat.size === byteLength
+/** A small array's bytes, row by row or column by column as it is stored. Check its shape before. */
+export async function readNpzArray(npz: NpzFile, array: NpzArray): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  await withElements(npz, array, async elements => {
+    for await (const chunk of elements) chunks.push(Buffer.from(chunk))
+  })
+  return Buffer.concat(chunks)
 }
 
-async function unpack(npz: NpzFile, array: NpzArray, file: string): Promise<void> {
-  await fs.promises.mkdir(path.dirname(file), { recursive: true })
-  const part = `${file}.${process.pid}.part`
-  try {
-    await withZip(npz.path, async (zip, entries) => {
-      const entry = entries.find(candidate => candidate.fileName === `${array.name}.npy`)
-      if (entry === undefined) return refuse(npz.path, 'zip', `${array.name} is gone since the file was opened`, array.name)
-      const width = byteWidths[array.dtype]
-      await pipeline(await memberStream(zip, entry), elementsOf(array.headerBytes, array.bigEndian ? width : 1), fs.createWriteStream(part))
-    })
-    await fs.promises.rename(part, file)
-  } catch (thrown) {
-    await fs.promises.rm(part, { force: true })
-    if (thrown instanceof SpliceError) throw thrown
-    const why = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new SpliceError('npz/unpack', `${array.name} of ${npz.path} cannot be unpacked (${why})`, {
-      file: npz.path,
-      field: array.name,
-      hint: 'Download the file again, or make room on the disk of the cache.',
-      cause: thrown
-    })
-  }
+/** An array's elements, little-endian, as a stream for the length of `use`. */
+function withElements(npz: NpzFile, array: NpzArray, use: (elements: Transform) => Promise<void>): Promise<void> {
+  return withZip(npz.path, async members => {
+    const member = members.find(candidate => candidate.name === `${array.name}.npy`)
+    if (member === undefined) return refuse(npz.path, 'zip', `${array.name} is gone since the file was opened`, array.name)
+    const elements = elementsOf(array.headerBytes, array.bigEndian ? byteWidths[array.dtype] : 1)
+    await Promise.all([pipeline(await member.stream(), elements), use(elements)])
+  })
 }
 
 /** Drops the npy header and turns elements of `width` bytes round; width 1 leaves them as they are. */

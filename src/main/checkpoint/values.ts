@@ -13,7 +13,8 @@ export function halfToFloat(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-function decode(bytes: Buffer, dtype: string, count: number): Float32Array | null {
+/** Float32 values of little-endian bytes; null for types that hold no floats. */
+export function decodeFloats(bytes: Buffer, dtype: string, count: number): Float32Array | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   switch (dtype) {
     case 'F32':
@@ -42,7 +43,7 @@ export async function readTensor(tensor: StoredTensor): Promise<Float32Array> {
     })
   }
   const count = elementCount(tensor.shape)
-  const values = decode(bytes, tensor.dtype, count)
+  const values = decodeFloats(bytes, tensor.dtype, count)
   if (values === null) {
     throw new SpliceError('checkpoint/dtype', `${tensor.name} in ${tensor.file} is stored as ${tensor.dtype}, which weights cannot be`, {
       file: tensor.file,

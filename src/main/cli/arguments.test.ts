@@ -1,7 +1,8 @@
-/** Tests of the argument parser and of what `splice run` makes of its arguments. */
+/** Tests of the argument parser and of what commands make of their arguments. */
 import { describe, expect, test } from 'vitest'
 import { SpliceError } from '../../contract/errors.ts'
 import { readArguments } from './arguments.ts'
+import { downloadGrammar, readDownloadRequest } from './download.ts'
 import { errorLine } from './exit.ts'
 import { readRunOrder } from './run-request.ts'
 import { readSaeArguments } from './sae-argument.ts'
@@ -74,6 +75,12 @@ describe('--sae', () => {
     expect(readSaeArguments(['x=/a@hook_embed'], here('/a'))).toEqual([{ name: 'x', path: '/a', hook: 'hook_embed' }])
   })
 
+  test('takes two hook points of a transcoder', () => {
+    expect(readSaeArguments(['x=/a@in.hook:out.hook'], here('/a'))).toEqual([
+      { name: 'x', path: '/a', hook: 'in.hook', hookOut: 'out.hook' }
+    ])
+  })
+
   test('takes a path with an equals sign for a path', () => {
     expect(readSaeArguments(['/l0=71/params.npz'], here('/l0=71/params.npz'))[0]).toEqual({ name: 'sae1', path: '/l0=71/params.npz' })
     const cwdPath = 'l0=71'
@@ -86,6 +93,9 @@ describe('--sae', () => {
     [['/gone@hook_embed'], 'nothing is at /gone.'],
     [['a=/gone'], 'nothing is at /gone.'],
     [['/a@'], 'names no hook point after @.'],
+    [['/a@in:'], 'names no hook point after @.'],
+    [['/a@:out'], 'names no hook point after @.'],
+    [['/a@a:b:c'], 'names more than two hook points.'],
     [[''], '--sae is empty.'],
     [['a=/a', 'a=/a'], 'Two SAEs of this run are called a.'],
     [['sae2=/a', '/a'], 'Two SAEs of this run are called sae2.']
@@ -148,6 +158,14 @@ describe('splice run', () => {
     ])
   })
 
+  test('gives SAEs their factors by name', () => {
+    const { saes } = order('--prompt', 'x', '--sae', '/a', '--sae', 'b=/b', '--sae-norm-factor', 'b=0.25').request
+    expect(saes).toEqual([
+      { name: 'sae1', path: '/a' },
+      { name: 'b', path: '/b', normFactor: 0.25 }
+    ])
+  })
+
   test('keeps the order of --variants', () => {
     expect(variants('--sae', '/a', '--variants', 'spliced,clean').map(variant => variant.name)).toEqual(['spliced', 'clean'])
   })
@@ -191,6 +209,10 @@ describe('splice run', () => {
     [['--prompt', 'x', '--sae', '/a', '--variant', 'v=sae1,sae1'], '--variant v names sae1 twice.'],
     [['--prompt', 'x', '--splice-positions', '5:3'], '--splice-positions "5:3" is not a range'],
     [['--prompt', 'x', '--splice-positions', 'some'], '--splice-positions "some" is not a range'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', '0.5'], '--sae-norm-factor "0.5" is not NAME=F.'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', 'sae1=0'], '--sae-norm-factor "sae1=0" is not NAME=F.'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', 'b=1'], '--sae-norm-factor: "b" is no SAE of this run.'],
+    [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', 'sae1=1', '--sae-norm-factor', 'sae1=2'], '--sae-norm-factor names sae1 twice.'],
     [['--prompt', 'x', '--processing', 'fold'], '--processing "fold" is unknown.'],
     [['--prompt', 'x', '--layer-order', 'mine'], '--layer-order "mine" is unknown.'],
     [['--prompt', 'x', '--provider', 'tpu'], '--provider "tpu" is unknown.'],
@@ -206,6 +228,36 @@ describe('splice run', () => {
 
   test('needs a model', () => {
     expect(lineOf(() => readRunOrder(['--prompt', 'x']))).toContain('Add --model DIR')
+  })
+})
+
+describe('what to download', () => {
+  const request = (...argv: string[]) => {
+    const args = readArguments(argv, downloadGrammar)
+    return readDownloadRequest(args.operands, args.values.get('release'), args.values.get('sae-id'))
+  }
+  test('a repository, at a revision, some of its files; or an SAE by its names', () => {
+    expect(request('google/gemma-2-2b')).toEqual({ kind: 'repository', repo: 'google/gemma-2-2b', revision: 'main', patterns: [] })
+    expect(request('gpt2@refs/pr/3', '*.json', 'a b')).toEqual({
+      kind: 'repository',
+      repo: 'gpt2',
+      revision: 'refs/pr/3',
+      patterns: ['*.json', 'a b']
+    })
+    expect(request('--release', 'r', '--sae-id', 'i')).toEqual({ kind: 'sae', release: 'r', saeId: 'i' })
+  })
+  test.each([
+    [[], 'needs REPO'],
+    [['a/b/c'], '"a/b/c" is no repository'],
+    [['../b'], 'is no repository'],
+    [['a/b@'], '"" is no branch'],
+    [['a/b@../x'], 'is no branch'],
+    [['a/b', ''], 'A PATTERN is empty'],
+    [['--release', 'r'], 'needs --sae-id'],
+    [['--sae-id', 'i'], 'needs --release'],
+    [['a/b', '--release', 'r', '--sae-id', 'i'], 'are both given']
+  ])('refuses %j', (argv, message) => {
+    expect(lineOf(() => request(...argv))).toContain(message)
   })
 })
 

@@ -11,7 +11,7 @@ import {
   runRequest
 } from '../../contract/run.ts'
 import { type Arguments, type Grammar, mistake, quoted, readArguments, readChoice, readCount, readDb } from './arguments.ts'
-import { readSaeArguments } from './sae-argument.ts'
+import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 import { readSplicePositions, readVariants } from './variants.ts'
 
 export const runGrammar: Grammar = {
@@ -32,7 +32,7 @@ export const runGrammar: Grammar = {
     'save',
     'db'
   ],
-  lists: ['sae', 'variant'],
+  lists: ['sae', 'sae-norm-factor', 'variant'],
   operand: null,
   operands: 'none'
 }
@@ -50,7 +50,7 @@ export function readRunOrder(argv: readonly string[], exists?: (path: string) =>
   const model = args.values.get('model')
   if (model === undefined || model === '')
     throw mistake('--model', 'splice run needs a model.', 'Add --model DIR, a Hugging Face model folder.')
-  const saes = readSaeArguments(args.lists.get('sae') ?? [], exists)
+  const saes = withNormFactors(readSaeArguments(args.lists.get('sae') ?? [], exists), args.lists.get('sae-norm-factor') ?? [])
   const positions = readSplicePositions(args.values.get('splice-positions'))
   const variants = readVariants(args.values.get('variants'), args.lists.get('variant') ?? [], saes, positions)
   const request = runRequest.parse({

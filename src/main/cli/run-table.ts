@@ -1,6 +1,8 @@
 /** A run's result as text for people: a row per token, then the summary numbers. */
+
 import { fromMaybeNumber, type MaybeNumber } from '../../contract/numbers.ts'
 import type { RunResult, SaeReading, SaeResult, VariantResult } from '../../contract/run.ts'
+import { aligned } from './aligned.ts'
 
 /** Most features written in a cell; the JSON has them all. */
 const featuresPerCell = 2
@@ -21,8 +23,17 @@ function heading(result: RunResult): string {
   return [
     `${result.model.name}  ${result.tokens.length} tokens${bos}  ${processing} (${result.processingReason})`,
     `${result.provider}  ${milliseconds}`,
-    ...result.saes.map(sae => `${sae.name} = ${sae.path} at ${sae.hook}${sae.source === null ? '' : `, source ${sae.source}`}`)
+    ...result.saes.map(saeLine)
   ].join('\n')
+}
+
+/** Which factors are in force, by where they are from. */
+const factorOrigins = { file: 'from its config', release: 'from its release', chosen: 'chosen' }
+
+function saeLine({ name, path, hook, hookOut, source, normFactor }: SaeResult): string {
+  const out = hookOut === null ? '' : ` to ${hookOut}`
+  const factor = normFactor === null ? '' : `, input times ${Number(normFactor.value.toPrecision(6))} (${factorOrigins[normFactor.from]})`
+  return `${name} = ${path} at ${hook}${out}${source === null ? '' : `, source ${source}`}${factor}`
 }
 
 function tokenTable(result: RunResult): string {
@@ -95,23 +106,6 @@ function meanings(result: RunResult): string {
 function firstReading(sae: SaeResult, variants: readonly VariantResult[]): SaeReading | undefined {
   const first = variants[0]
   return first === undefined ? undefined : sae.byVariant[first.name]
-}
-
-function aligned(rows: readonly (readonly string[])[], leftAligned: ReadonlySet<number>): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => width(row[column] ?? ''))))
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => {
-        const padding = ' '.repeat((widths[column] ?? 0) - width(cell))
-        return leftAligned.has(column) ? cell + padding : padding + cell
-      })
-      .join('  ')
-      .trimEnd()
-  return rows.map(line).join('\n')
-}
-
-function width(text: string): number {
-  return [...text].length
 }
 
 /** A token's text on one line: quotes show its spaces, line feeds are escaped. */

@@ -35,22 +35,19 @@ async function refuseSharedHook(client: Engine['client'], request: RunRequest): 
   const all = splicesAll(request.variants)
   if (all === undefined || request.saes.length < 2) return
   const seen = new Map<string, string>()
-  for (const sae of request.saes) {
-    const { hook } = await client.library.openSae({
-      path: sae.path,
-      model: request.model,
-      ...(sae.hook === undefined ? {} : { hook: sae.hook })
-    })
+  for (const { name, path, hook: read, hookOut, normFactor } of request.saes) {
+    const summary = await client.library.openSae({ path, hook: read, hookOut, normFactor, model: request.model })
+    const hook = summary.hookOut ?? summary.hook
     if (hook === null) continue
     const other = seen.get(hook)
     if (other !== undefined) {
-      const hint = `Give each a variant of its own: --variant ${other}=${other} --variant ${sae.name}=${sae.name}.`
+      const hint = `Give each a variant of its own: --variant ${other}=${other} --variant ${name}=${name}.`
       throw mistake(
         '--variants',
-        `--variants ${all.name}: ${other} and ${sae.name} are both SAEs of ${hook}, and one hook point takes one.`,
+        `--variants ${all.name}: ${other} and ${name} are both SAEs of ${hook}, and one hook point takes one.`,
         hint
       )
     }
-    seen.set(hook, sae.name)
+    seen.set(hook, name)
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { chooseProcessing } from './processing.ts'
 
-const sae = (name: string, kwargs: Record<string, unknown> | null) => ({ name, path: `/saes/${name}`, modelFromPretrainedKwargs: kwargs })
+type Kwargs = Record<string, unknown> | null
+const sae = (name: string, releaseKwargs: Kwargs, ownKwargs: Kwargs = null) => ({ name, releaseKwargs, ownKwargs })
 const all = ['fold_ln', 'center_writing_weights', 'center_unembed', 'fold_value_biases']
 
 describe('auto processing', () => {
@@ -16,6 +17,17 @@ describe('auto processing', () => {
   test('is what the release asks for', () => {
     const { flags, reason } = chooseProcessing('auto', [sae('sae1', { center_writing_weights: true, n_devices: 1 })])
     expect({ flags, reason }).toEqual({ flags: ['center_writing_weights'], reason: 'asked for by the release of sae1' })
+  })
+
+  test('is what its own config asks for, whatever the release says', () => {
+    const { flags, reason } = chooseProcessing('auto', [sae('sae1', { center_writing_weights: true }, { fold_ln: true })])
+    expect({ flags, reason }).toEqual({ flags: ['fold_ln'], reason: 'asked for by the config of sae1' })
+    expect(chooseProcessing('auto', [sae('sae1', { center_writing_weights: true }, { fold_ln: false })]).flags).toEqual([])
+  })
+
+  test('is what the release asks for where the config says nothing', () => {
+    expect(chooseProcessing('auto', [sae('sae1', { center_writing_weights: true }, {})]).flags).toEqual(['center_writing_weights'])
+    expect(chooseProcessing('auto', [sae('sae1', null, {})]).flags).toEqual([])
   })
 
   test('refuses SAEs that disagree, naming both', () => {

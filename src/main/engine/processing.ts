@@ -5,11 +5,11 @@ import { type Processing, type ProcessingFlag, processingFlag } from '../../cont
 /** All of TransformerLens's flags, as `from_pretrained` sets them. */
 const allFlags: readonly ProcessingFlag[] = processingFlag.options
 
-/** An SAE and the `model_from_pretrained_kwargs` that its config or release states; null where nothing is known. */
+/** An SAE and the `model_from_pretrained_kwargs` that its own config states, and its release; null where nothing is known. */
 export interface SaeLoading {
   readonly name: string
-  readonly path: string
-  readonly modelFromPretrainedKwargs: Readonly<Record<string, unknown>> | null
+  readonly ownKwargs: Readonly<Record<string, unknown>> | null
+  readonly releaseKwargs: Readonly<Record<string, unknown>> | null
 }
 
 export interface ProcessingChoice {
@@ -17,13 +17,24 @@ export interface ProcessingChoice {
   readonly reason: string
 }
 
+/** What says how the model is loaded for an SAE: its own config where that says anything, else its release. */
+function statedBy({
+  ownKwargs,
+  releaseKwargs
+}: SaeLoading): { by: 'config' | 'release'; kwargs: Readonly<Record<string, unknown>> } | null {
+  if (ownKwargs !== null && Object.keys(ownKwargs).length > 0) return { by: 'config', kwargs: ownKwargs }
+  if (releaseKwargs !== null) return { by: 'release', kwargs: releaseKwargs }
+  return ownKwargs === null ? null : { by: 'config', kwargs: ownKwargs }
+}
+
 function flagsOf(sae: SaeLoading): ProcessingFlag[] {
-  return allFlags.filter(flag => sae.modelFromPretrainedKwargs?.[flag] === true)
+  const stated = statedBy(sae)
+  return allFlags.filter(flag => stated?.kwargs[flag] === true)
 }
 
 /**
- * The flags in force. `auto` is everything without an SAE, and with one no processing plus what its release asks for.
- * Throws `run/processing` when SAEs of one run disagree.
+ * The flags in force. `auto` is everything without an SAE, and with one no processing plus what its config, or else its release,
+ * asks for. Throws `run/processing` when SAEs of one run disagree.
  */
 export function chooseProcessing(asked: Processing, saes: readonly SaeLoading[]): ProcessingChoice {
   if (asked === 'none') return { flags: [], reason: 'chosen: as from_pretrained_no_processing' }
@@ -40,10 +51,10 @@ export function chooseProcessing(asked: Processing, saes: readonly SaeLoading[])
       hint: 'Choose one with --processing, or run them apart.'
     })
   }
-  if (flags.length > 0) return { flags, reason: `asked for by the release of ${first.name}` }
-  const known = first.modelFromPretrainedKwargs !== null
+  const stated = statedBy(first)
+  if (stated === null) return { flags, reason: `nothing is known of ${first.name}: unprocessed, as SAELens 6` }
   return {
     flags,
-    reason: known ? `SAELens loads ${first.name}'s model unprocessed` : `nothing is known of ${first.name}: unprocessed, as SAELens 6`
+    reason: flags.length > 0 ? `asked for by the ${stated.by} of ${first.name}` : `SAELens loads ${first.name}'s model unprocessed`
   }
 }

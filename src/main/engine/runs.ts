@@ -3,10 +3,11 @@ import path from 'node:path'
 import type { ActiveFeature, RunEvent, RunRequest, RunResult } from '../../contract/run.ts'
 import type { Mirror } from '../explanations/mirror.ts'
 import type { InferenceJob, InferenceResult } from '../inference/messages.ts'
-import { releaseOf } from '../library/releases.ts'
+import { type KnownSae, readingFacts, releaseOf } from '../library/releases.ts'
+import { openSae } from '../sae/open.ts'
 import { EventQueue } from './event-queue.ts'
 import type { InferenceProcess } from './inference-process.ts'
-import { chooseProcessing } from './processing.ts'
+import { chooseProcessing, type SaeLoading } from './processing.ts'
 
 export interface RunServices {
   readonly inference: InferenceProcess
@@ -17,14 +18,7 @@ export interface RunServices {
 /** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
 export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
   const releases = await Promise.all(request.saes.map(sae => releaseOf(sae.path)))
-  const { flags, reason } = chooseProcessing(
-    request.processing,
-    request.saes.map(({ name, path }, index) => ({
-      name,
-      path,
-      modelFromPretrainedKwargs: releases[index]?.modelFromPretrainedKwargs ?? null
-    }))
-  )
+  const { flags, reason } = chooseProcessing(request.processing, await loadingsOf(request, releases))
   const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, hooks, save } = request
   const job: InferenceJob = {
     model,
@@ -38,7 +32,7 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
     hooks,
     save,
     processing: [...flags],
-    saes: request.saes.map(({ name, path, hook }) => ({ name, path, hook })),
+    saes: request.saes.map(({ source: _, ...sae }, index) => ({ ...sae, release: readingFacts(releases[index] ?? null) })),
     cacheFolder: path.join(services.home, 'cache')
   }
   const abort = new AbortController()
@@ -63,6 +57,17 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
     signal?.removeEventListener('abort', cancel)
     abort.abort()
   }
+}
+
+/** What each SAE asks of the model's loading. Throws what is wrong with an SAE, before the model is opened. */
+async function loadingsOf(request: RunRequest, releases: readonly (KnownSae | null)[]): Promise<SaeLoading[]> {
+  return Promise.all(
+    request.saes.map(async ({ name, path: at, hook, hookOut, normFactor }, index) => {
+      const known = releases[index] ?? null
+      const sae = await openSae(at, { hook, hookOut, normFactor, release: readingFacts(known) })
+      return { name, ownKwargs: sae.modelFromPretrainedKwargs, releaseKwargs: known?.modelFromPretrainedKwargs ?? null }
+    })
+  )
 }
 
 /** Each feature with its own explanations and known maximum, from the SAE's source; none where no source is known. */

@@ -15,7 +15,7 @@ export interface Compiled {
   readonly mappedBytes: number
 }
 
-/** How many plans stay open; sessions over mapped weights are cheap, folded 16-bit weights are not. */
+/** How many plans stay open; sessions over mapped weights are cheap. */
 const keptPlans = 6
 
 export class CompiledPlans {

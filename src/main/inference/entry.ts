@@ -14,7 +14,8 @@ const state: InferenceState = { models: new OpenModels(), plans: new CompiledPla
 const cancelled = new Set<number>()
 
 function send(message: FromInference): void {
-  process.send?.(message)
+  // An engine that is gone hears nothing; `disconnect` then ends this process.
+  process.send?.(message, () => undefined)
 }
 
 /** Lets messages in, then says whether the job goes on. */

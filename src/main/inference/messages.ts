@@ -2,12 +2,16 @@
 import { z } from 'zod'
 import { errorData } from '../../contract/errors.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
-import { processingFlag, runRequest, runResult, saeReading, token } from '../../contract/run.ts'
+import { processingFlag, runRequest, runResult, runSae, saeReading, saeResult, token } from '../../contract/run.ts'
 
-/** A run with everything decided: explicit processing flags, and each SAE's hook point where the person or its path names one. */
+/** A run with everything decided: explicit processing flags, and of each SAE what the person says and what its release says. */
 export const inferenceJob = runRequest.omit({ processing: true, saes: true }).extend({
   processing: z.array(processingFlag),
-  saes: z.array(z.object({ name: z.string(), path: z.string(), hook: z.string().optional() })),
+  saes: z.array(
+    runSae.omit({ source: true }).extend({
+      release: z.object({ normFactor: z.number().nullable(), normalisation: z.literal('constant_norm_rescale').nullable() }).optional()
+    })
+  ),
   /** Where unpacked weights may be kept. */
   cacheFolder: z.string()
 })
@@ -18,7 +22,7 @@ const inferredReading = saeReading.extend({ features: z.array(z.array(inferredFe
 
 /** A run's result before explanations are put to its features. */
 export const inferenceResult = runResult.omit({ saes: true, processing: true, processingReason: true }).extend({
-  saes: z.array(z.object({ name: z.string(), hook: z.string(), path: z.string(), byVariant: z.record(z.string(), inferredReading) })),
+  saes: z.array(saeResult.omit({ source: true, sourceChosenByHand: true }).extend({ byVariant: z.record(z.string(), inferredReading) })),
   /** Bytes of weights that open sessions map. */
   mappedBytes: z.number()
 })

@@ -3,7 +3,8 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
-import { openSae, type Sae } from '../sae/sae.ts'
+import { type OpenSaeOptions, openSae } from '../sae/open.ts'
+import { type MappedSae, mapSae } from '../sae/sae.ts'
 import type { Reading, Transformer } from '../transformer/family.ts'
 import { type HookPoint, listHookPoints, modelName } from '../transformer/model.ts'
 import { readTransformer } from '../transformer/registry.ts'
@@ -49,7 +50,7 @@ interface Kept {
 
 export class OpenModels {
   readonly #models = new Map<string, Kept>()
-  readonly #saes = new Map<string, { sae: Sae; stamp: string }>()
+  readonly #saes = new Map<string, { sae: MappedSae; stamp: string }>()
 
   async #checkpoint(folder: string): Promise<Kept> {
     const kept = this.#models.get(folder)
@@ -79,12 +80,12 @@ export class OpenModels {
     return { ...opened, checkpoint: kept.checkpoint, stamp: `${kept.stamp} ${key}` }
   }
 
-  /** Opens an SAE; `stamp` changes when a file of it changes. */
-  async sae(saePath: string, hook: string | undefined, cacheFolder: string): Promise<{ sae: Sae; stamp: string }> {
-    const key = `${saePath}@${hook ?? ''}`
+  /** Opens an SAE and unpacks what cannot be mapped; `stamp` changes when a file of it changes. */
+  async sae(saePath: string, options: OpenSaeOptions, cacheFolder: string): Promise<{ sae: MappedSae; stamp: string }> {
+    const key = JSON.stringify([saePath, options])
     const kept = this.#saes.get(key)
     if (kept !== undefined && (await stampOf(kept.sae.files).catch(() => null)) === kept.stamp) return kept
-    const sae = await openSae(saePath, { hook, cacheFolder })
+    const sae = await mapSae(await openSae(saePath, options), cacheFolder)
     const opened = { sae, stamp: await stampOf(sae.files) }
     this.#saes.set(key, opened)
     return opened

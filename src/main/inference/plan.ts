@@ -6,7 +6,6 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { Value } from '../onnx/graph.ts'
 import type { SaeMeasures } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
-import type { HookPoint } from '../transformer/model.ts'
 import { type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
 import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions } from './stage-graph.ts'
 
@@ -25,6 +24,7 @@ export interface PlanRequest {
   readonly capture: CaptureFilter
   readonly topK: number
   readonly topFeatures: number
+  readonly gainsFolded: boolean
   /** Whether some variant splices, so that rows differ and divergence has a baseline. */
   readonly baseline: boolean
   readonly logits: boolean
@@ -51,28 +51,6 @@ export interface Plan {
 
 /** Names of what stages hand over. */
 const handedOver = { residual: 'residual', final: 'final', target: 'target' } as const
-
-/** Which SAE sits where, checked against the model's hook points. Throws `sae/no-such-hook` and `sae/width` naming both sides. */
-export function checkHooks(saes: readonly PlannedSae[], hookPoints: readonly HookPoint[], model: string): void {
-  for (const { hook, sae } of saes) {
-    const point = hookPoints.find(candidate => candidate.name === hook)
-    if (point === undefined) {
-      throw new SpliceError('sae/no-such-hook', `${model} has no hook point ${hook}, where ${sae.path} belongs`, {
-        file: sae.path,
-        field: hook,
-        hint: 'Name another hook point after the path with @, such as @blocks.0.hook_resid_post.'
-      })
-    }
-    if (point.width !== sae.dIn) {
-      const width = point.width === null ? 'as many as the prompt has positions' : String(point.width)
-      throw new SpliceError('sae/width', `${sae.path} reads ${sae.dIn} features, but ${hook} of ${model} has ${width}`, {
-        file: sae.path,
-        field: hook,
-        hint: 'This SAE belongs to another model or another hook point.'
-      })
-    }
-  }
-}
 
 /** The ranges of token ids that one piece of the unembedding covers. */
 function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
@@ -128,6 +106,29 @@ class StageBuilder {
   }
 }
 
+/** The block that a hook point is in; what comes before the blocks is in the first one's stage, the final norm in the last's. */
+function blockOf(hook: string, layers: number): number {
+  const layer = /^blocks\.(\d+)\./.exec(hook)?.[1]
+  if (layer !== undefined) return Number(layer)
+  return hook.startsWith('ln_final') ? layers - 1 : 0
+}
+
+/** Whether a new stage may start at a block: not between a transcoder's input and its output. */
+function mayCutBefore(layer: number, saes: readonly PlannedSae[], layers: number): boolean {
+  return saes.every(({ hook, target }) => !(blockOf(hook, layers) < layer && layer <= blockOf(target, layers)))
+}
+
+/** Throws where an SAE of the run was nowhere read: its hook point is not written as it needs it. */
+function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): void {
+  const unread = saes.find(({ name }) => !stages.some(({ measures }) => measures.has(name)))
+  if (unread === undefined) return
+  throw new SpliceError('sae/folded', `${unread.sae.path} reads ${unread.hook} with the norm's gain, which this processing folds away`, {
+    file: unread.sae.path,
+    field: 'processing',
+    hint: 'Run without fold_ln, e.g. with --processing none.'
+  })
+}
+
 /** Writes the graphs of a run. The same request gives the same bytes, so sessions can be kept by them. */
 export function makePlan(request: PlanRequest): Plan {
   const { transformer } = request
@@ -135,29 +136,35 @@ export function makePlan(request: PlanRequest): Plan {
   const blocksPerStage = Math.max(1, Math.floor(request.budget.parameters / parametersPerBlock(transformer)))
   const pieces = vocabularyPieces(transformer, request.budget)
   const isSmall = layers <= blocksPerStage && pieces.length === 1
+  let blocks = 0
   const stages: Stage[] = []
 
   let builder = new StageBuilder('embed', request)
   let residual = transformer.embed(builder.graph)
   for (let layer = 0; layer < layers; layer++) {
-    if (layer > 0 && layer % blocksPerStage === 0) {
+    if (blocks >= blocksPerStage && mayCutBefore(layer, request.saes, layers)) {
+      blocks = 0
       builder.carry(handedOver.residual, residual)
       stages.push(builder.finish())
       builder = new StageBuilder(`block ${layer}`, request)
       residual = builder.graph.graph.input(handedOver.residual, 'float32', ['row', 'position', dModel])
     }
     residual = transformer.block(builder.graph, layer, residual)
+    blocks += 1
   }
   const final = transformer.finalNorm(builder.graph, residual)
   const target = targetLogits(builder.graph.graph, transformer.unembedding, final)
   builder.carry(handedOver.target, target)
   if (isSmall) {
     for (const piece of pieces) builder.addPiece(predictPiece(builder.graph.graph, transformer.unembedding, final, target, piece, request))
-    return { stages: [builder.finish()] }
+    stages.push(builder.finish())
+    refuseUnread(request.saes, stages)
+    return { stages }
   }
 
   builder.carry(handedOver.final, final)
   stages.push(builder.finish())
+  refuseUnread(request.saes, stages)
   for (const piece of pieces) {
     const last = new StageBuilder(`vocabulary ${piece[0]}`, request, true)
     const { graph } = last.graph

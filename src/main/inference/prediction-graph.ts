@@ -1,10 +1,11 @@
 /**
  * From the final norm to what is said of the next token: top-k, log-sum-exp, the actual token's logit and rank, and the
  * divergence from the baseline row. The vocabulary is cut into pieces, since whole logits of a long prompt do not fit in
- * memory; `predictions.ts` merges what the pieces give.
+ * memory; `predictions.ts` merges what the pieces give. Logits here are before center_unembed, whose mean over the whole
+ * vocabulary no piece knows; it changes no log-prob, rank or divergence.
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
-import { mapAsFloat32, mapWeight, rowsOf } from '../onnx/weights.ts'
+import { mapWeight, multiplyTransposed, rowsOf } from '../onnx/weights.ts'
 import type { Unembedding } from '../transformer/family.ts'
 
 /** Graph inputs of the pieces. `targets`: the token that actually follows each position (any id at the last one). */
@@ -18,12 +19,14 @@ export interface PieceOutputs {
   readonly topIds: string
   readonly maximum: string
   readonly sumExp: string
+  /** Sum of the piece's logits; null unless the mean over the vocabulary is to be taken out of them. */
+  readonly logitSum: string | null
   /** How many logits of the piece are greater than the actual next token's. */
   readonly greater: string
   readonly notANumber: string
   /** Sum of exp(l_baseline - max_baseline) * (l_baseline - l_row); null where there is no baseline. */
   readonly weightedDifference: string | null
-  /** [row, position, rows]; null unless whole logits were asked for. */
+  /** [row, position, rows], before center_unembed; null unless whole logits were asked for. */
   readonly logits: string | null
 }
 
@@ -51,8 +54,7 @@ export function predictPiece(
 ): PieceOutputs {
   const dModel = unembedding.weight.shape[1] ?? 0
   const rows = end - start
-  const weight = mapAsFloat32(graph, rowsOf(unembedding.weight, start, end))
-  const flat = graph.linear(graph.reshape(final, [-1, dModel]), weight)
+  const flat = multiplyTransposed(graph, graph.reshape(final, [-1, dModel]), rowsOf(unembedding.weight, start, end))
   const shape = graph.concatenate([graph.shapeOf(final, 0, 2), graph.integers([rows])], 0)
   const logits = capped(graph, graph.reshape(flat, shape), unembedding.softCap)
 
@@ -72,6 +74,7 @@ export function predictPiece(
     topIds: graph.output(top.indices),
     maximum: graph.output(graph.reshape(maximum, [0, 0])),
     sumExp: graph.output(graph.sum(shifted, [-1])),
+    logitSum: unembedding.isCentred ? graph.output(graph.sum(logits, [-1])) : null,
     greater: graph.output(graph.sum(graph.cast(greater, 'float32'), [-1])),
     notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1])),
     weightedDifference: want.baseline ? graph.output(differenceFromBaseline(graph, logits, shifted)) : null,

@@ -4,7 +4,7 @@ import { toMaybeNumber } from '../../contract/numbers.ts'
 import type { Token, VariantComparison, VariantResult } from '../../contract/run.ts'
 import { RowTensor } from './activation.ts'
 import type { PieceOutputs } from './prediction-graph.ts'
-import { divergenceAt, type PieceNumbers, type Prediction, predictionAt } from './predictions.ts'
+import { divergenceAt, logitMeanAt, type PieceNumbers, type Prediction, predictionAt } from './predictions.ts'
 
 type Outputs = Readonly<Record<string, Tensor>>
 
@@ -13,6 +13,8 @@ interface Range {
   readonly start: number
   readonly end: number
   readonly variants: PieceNumbers[][]
+  /** Whether the whole logits kept of these positions are centred already. */
+  areLogitsCentred: boolean
 }
 
 export class PredictionTable {
@@ -21,8 +23,7 @@ export class PredictionTable {
   /** Whether each position counts in means; as long as the prompt. */
   readonly #measured: readonly boolean[]
   readonly #topK: number
-  /** Whole logits [position, vocabulary] per variant, where they were asked for. */
-  readonly logits: readonly Float32Array[]
+  readonly #logits: readonly Float32Array[]
   readonly #vocabulary: number
   #targets = new RowTensor(new Float32Array(0), [1])
 
@@ -31,7 +32,7 @@ export class PredictionTable {
     this.#variants = variants
     this.#topK = topK
     this.#vocabulary = vocabulary
-    this.logits = keepLogits ? Array.from({ length: variants }, () => new Float32Array(measured.length * vocabulary)) : []
+    this.#logits = keepLogits ? Array.from({ length: variants }, () => new Float32Array(measured.length * vocabulary)) : []
   }
 
   /** The actual next tokens' logits, [row, position]. */
@@ -43,7 +44,7 @@ export class PredictionTable {
   add(piece: PieceOutputs, outputs: Outputs, start: number, end: number): void {
     let range = this.#ranges.find(candidate => candidate.start === start)
     if (range === undefined) {
-      range = { start, end, variants: Array.from({ length: this.#variants }, () => []) }
+      range = { start, end, variants: Array.from({ length: this.#variants }, () => []), areLogitsCentred: false }
       this.#ranges.push(range)
     }
     const take = (name: string) => {
@@ -56,6 +57,7 @@ export class PredictionTable {
       topIds: take(piece.topIds),
       maximum: take(piece.maximum),
       sumExp: take(piece.sumExp),
+      logitSum: piece.logitSum === null ? null : take(piece.logitSum),
       greater: take(piece.greater),
       notANumber: take(piece.notANumber),
       weightedDifference: piece.weightedDifference === null ? null : take(piece.weightedDifference)
@@ -63,11 +65,13 @@ export class PredictionTable {
     for (const [variant, pieces] of range.variants.entries()) {
       pieces.push({
         start: piece.start,
+        rows: piece.rows,
         k: tensors.topLogits.shape[1] ?? 0,
         topLogits: tensors.topLogits.row(variant),
         topIds: tensors.topIds.row(variant),
         maximum: tensors.maximum.row(variant),
         sumExp: tensors.sumExp.row(variant),
+        logitSum: tensors.logitSum?.row(variant) ?? null,
         greater: tensors.greater.row(variant),
         notANumber: tensors.notANumber.row(variant),
         weightedDifference: tensors.weightedDifference?.row(variant) ?? null
@@ -77,13 +81,28 @@ export class PredictionTable {
   }
 
   #keepLogits(logits: RowTensor, piece: PieceOutputs, start: number, end: number): void {
-    for (const [variant, kept] of this.logits.entries()) {
+    for (const [variant, kept] of this.#logits.entries()) {
       const row = logits.row(variant)
       for (let position = start; position < end; position++) {
         const from = (position - start) * piece.rows
         kept.set(row.subarray(from, from + piece.rows), position * this.#vocabulary + piece.start)
       }
     }
+  }
+
+  /** Whole logits [position, vocabulary] per variant, where they were asked for; to be read when every piece is in. */
+  get logits(): readonly Float32Array[] {
+    for (const range of this.#ranges.filter(({ areLogitsCentred }) => !areLogitsCentred)) {
+      for (const [variant, logits] of this.#logits.entries()) {
+        for (let position = range.start; position < range.end; position++) {
+          const mean = logitMeanAt(range.variants[variant] ?? [], position - range.start)
+          const row = logits.subarray(position * this.#vocabulary, (position + 1) * this.#vocabulary)
+          if (mean !== 0) for (let id = 0; id < row.length; id++) row[id] = (row[id] ?? 0) - mean
+        }
+      }
+      range.areLogitsCentred = true
+    }
+    return this.#logits
   }
 
   #predictions(variant: number): Prediction[] {

@@ -1,14 +1,14 @@
 /** Merges what the pieces of the vocabulary said into log-probs, ranks, top-k and divergence, in double precision. */
-import type { PieceOutputs } from './prediction-graph.ts'
-
 /** A piece's numbers for one variant over `positions` positions, each [position] or [position, k]. */
 export interface PieceNumbers {
   readonly start: number
+  readonly rows: number
   readonly k: number
   readonly topLogits: Float32Array
   readonly topIds: Float32Array
   readonly maximum: Float32Array
   readonly sumExp: Float32Array
+  readonly logitSum: Float32Array | null
   readonly greater: Float32Array
   readonly notANumber: Float32Array
   readonly weightedDifference: Float32Array | null
@@ -33,7 +33,13 @@ function logSumExpAt(pieces: readonly PieceNumbers[], position: number): number 
   return maximum + Math.log(sum)
 }
 
-/** One position's prediction; `targetLogit` is the actual next token's logit. */
+/** What center_unembed takes out of a position's logits: their mean over the vocabulary, 0 where it does nothing. */
+export function logitMeanAt(pieces: readonly PieceNumbers[], position: number): number {
+  const sum = pieces.reduce((total, { logitSum }) => total + (logitSum === null ? 0 : at(logitSum, position)), 0)
+  return sum / pieces.reduce((total, { rows }) => total + rows, 0)
+}
+
+/** One position's prediction; `targetLogit` is the actual next token's logit before center_unembed. */
 export function predictionAt(pieces: readonly PieceNumbers[], position: number, targetLogit: number, topK: number): Prediction {
   const isNumber = pieces.every(piece => at(piece.notANumber, position) === 0)
   if (!isNumber) return { logSumExp: Number.NaN, targetLogProb: Number.NaN, targetRank: null, top: [] }
@@ -45,11 +51,12 @@ export function predictionAt(pieces: readonly PieceNumbers[], position: number, 
     }))
   )
   candidates.sort((a, b) => b.logit - a.logit || a.id - b.id)
+  const mean = logitMeanAt(pieces, position)
   return {
     logSumExp,
     targetLogProb: targetLogit - logSumExp,
     targetRank: pieces.reduce((rank, piece) => rank + at(piece.greater, position), 0),
-    top: candidates.slice(0, topK).map(({ id, logit }) => ({ id, logit, logProb: logit - logSumExp }))
+    top: candidates.slice(0, topK).map(({ id, logit }) => ({ id, logit: logit - mean, logProb: logit - logSumExp }))
   }
 }
 
@@ -69,10 +76,4 @@ export function divergenceAt(baseline: readonly PieceNumbers[], variant: readonl
   }
   const divergence = difference / weight - (logSumExpAt(baseline, position) - logSumExpAt(variant, position))
   return Number.isNaN(divergence) ? divergence : Math.max(0, divergence)
-}
-
-/** The outputs of a piece that are numbers per position, in the order of `PieceNumbers`. */
-export function numberOutputs(piece: PieceOutputs): string[] {
-  const { topLogits, topIds, maximum, sumExp, greater, notANumber, weightedDifference } = piece
-  return [topLogits, topIds, maximum, sumExp, greater, notANumber, ...(weightedDifference === null ? [] : [weightedDifference])]
 }

@@ -3,11 +3,12 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
 import { fromMaybeNumber } from '../../contract/numbers.ts'
 import type { Token } from '../../contract/run.ts'
+import { attach } from '../sae/fit.ts'
 import { RowTensor } from './activation.ts'
 import type { Compiled, CompiledPlans } from './compiled.ts'
 import type { InferenceJob, InferenceResult } from './messages.ts'
 import type { OpenModel, OpenModels } from './models.ts'
-import { checkHooks, type PlanRequest, type StageBudget } from './plan.ts'
+import type { PlanRequest, StageBudget } from './plan.ts'
 import { predictionInputs } from './prediction-graph.ts'
 import { PredictionTable } from './prediction-table.ts'
 import { SaeReadings } from './sae-readings.ts'
@@ -61,20 +62,13 @@ async function prepare(job: InferenceJob, { models }: InferenceState): Promise<P
   const reading = { processing: new Set(job.processing), layerOrder: job.layerOrder, hookMlpIn: job.saes.length > 0 }
   const model = await models.model(job.model, reading)
   const opened = await Promise.all(
-    job.saes.map(async ({ name, path, hook }) => {
-      const { sae, stamp } = await models.sae(path, hook, job.cacheFolder)
-      if (sae.hook === null) {
-        throw new SpliceError('sae/no-hook', `nothing in ${path} says which hook point it belongs to`, {
-          file: path,
-          hint: 'Name it after the path with @, such as @blocks.20.hook_resid_post.'
-        })
-      }
+    job.saes.map(async ({ name, path, ...options }) => {
+      const { sae, stamp } = await models.sae(path, options, job.cacheFolder)
       const spliced = job.variants.some(variant => variant.splices.some(splice => splice.sae === name))
-      return { stamp, planned: { name, hook: sae.hook, sae, spliced } }
+      return { stamp, planned: { name, ...attach(sae, model.hookPoints, model.name), sae, spliced } }
     })
   )
   const saes = opened.map(({ planned }) => planned)
-  checkHooks(saes, model.hookPoints, model.name)
   checkVariants(job.variants, saes)
   const { tokens, bosAdded } = tokensOf(job, model)
   checkPositions(job.variants, tokens.length)
@@ -83,7 +77,15 @@ async function prepare(job: InferenceJob, { models }: InferenceState): Promise<P
 
 /** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
 function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean, choice: ProviderChoice): string {
-  const parts = saes.map(({ name, hook, sae, spliced }) => [name, hook, sae.path, spliced])
+  const parts = saes.map(({ name, hook, target, sae, spliced }) => [
+    name,
+    hook,
+    target,
+    sae.path,
+    sae.normFactor,
+    sae.normalisation,
+    spliced
+  ])
   const wants = [job.topK, job.topFeatures, splices, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
   return JSON.stringify([stamp, parts, wants, choice.provider])
 }
@@ -105,6 +107,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     capture,
     topK: Math.min(job.topK, model.transformer.shape.vocabulary),
     topFeatures: job.topFeatures,
+    gainsFolded: job.processing.includes('fold_ln'),
     baseline: splices && baseline !== null,
     logits: job.save !== undefined,
     budget: state.budget
@@ -222,8 +225,8 @@ class StageOutputs {
         if (tensor !== undefined) this.activations.push({ ...capture, values: RowTensor.of(tensor) })
       }
       for (const [name, measures] of stage.measures) {
-        const dIn = this.#prepared.saes.find(sae => sae.name === name)?.sae.dIn ?? 0
-        this.#readings.set(name, new SaeReadings(measures, outputs, this.#measured, dIn))
+        const width = this.#prepared.saes.find(planned => planned.name === name)?.sae.dOut ?? 0
+        this.#readings.set(name, new SaeReadings(measures, outputs, this.#measured, width))
       }
       for (const piece of stage.pieces) this.#table.add(piece, outputs, 0, this.#prepared.tokens.length)
     }
@@ -272,10 +275,13 @@ class StageOutputs {
     return {
       variants: results,
       comparison,
-      saes: saes.map(({ name, hook, sae }) => ({
+      saes: saes.map(({ name, hook, target, sae }) => ({
         name,
         hook,
+        hookOut: sae.isTranscoder ? target : null,
         path: sae.path,
+        normFactor: sae.normFactor,
+        notes: [...sae.notes],
         byVariant: Object.fromEntries(
           variants.flatMap((variant, row) => {
             const reading = this.#readings.get(name)?.of(row)

@@ -5,17 +5,17 @@ import type { SaeMeasures } from '../sae/splice.ts'
 import { RowTensor } from './activation.ts'
 import type { InferenceResult } from './messages.ts'
 
-type MeasureName = 'active' | 'squaredError' | 'squaredDeviation' | 'dot' | 'inputSquare' | 'reconsSquare'
+type MeasureName = 'active' | 'squaredError' | 'squaredDeviation' | 'dot' | 'targetSquare' | 'outputSquare'
 type Reading = InferenceResult['saes'][number]['byVariant'][string]
 
-/** Reads an SAE's measures. Metrics run over the measured positions; they are null where no position, or no variance, is left. */
+/** Reads an SAE's measures of `width` features. Metrics run over the measured positions; null where no position, or no variance, is left. */
 export class SaeReadings {
   readonly #rows: Readonly<Record<MeasureName, RowTensor>>
   readonly #strongest: { readonly activations: RowTensor; readonly indices: RowTensor } | null
   readonly #measured: readonly boolean[]
-  readonly #dIn: number
+  readonly #width: number
 
-  constructor(measures: SaeMeasures, outputs: Readonly<Record<string, Tensor>>, measured: readonly boolean[], dIn: number) {
+  constructor(measures: SaeMeasures, outputs: Readonly<Record<string, Tensor>>, measured: readonly boolean[], width: number) {
     const take = (name: string) => {
       const tensor = outputs[name]
       if (tensor === undefined) throw new Error(`the session gave no ${name}`)
@@ -26,13 +26,13 @@ export class SaeReadings {
       squaredError: take(measures.squaredError),
       squaredDeviation: take(measures.squaredDeviation),
       dot: take(measures.dot),
-      inputSquare: take(measures.inputSquare),
-      reconsSquare: take(measures.reconsSquare)
+      targetSquare: take(measures.targetSquare),
+      outputSquare: take(measures.outputSquare)
     }
     const top = measures.strongest
     this.#strongest = top === null ? null : { activations: take(top.activations), indices: take(top.indices) }
     this.#measured = measured
-    this.#dIn = dIn
+    this.#width = width
   }
 
   of(variant: number): Reading {
@@ -47,7 +47,7 @@ export class SaeReadings {
     const perPosition = (value: number) => (n === 0 ? null : toMaybeNumber(value / n))
     return {
       l0: perPosition(total('active')),
-      mse: perPosition(total('squaredError') / this.#dIn),
+      mse: perPosition(total('squaredError') / this.#width),
       explainedVariance: n === 0 || deviation === 0 ? null : toMaybeNumber(1 - total('squaredError') / deviation),
       cosineSimilarity: perPosition(cosines),
       positions: n,
@@ -57,7 +57,7 @@ export class SaeReadings {
 
   #cosine(variant: number, position: number): number {
     const at = (name: MeasureName) => this.#rows[name].row(variant)[position] ?? 0
-    const norms = Math.sqrt(at('inputSquare')) * Math.sqrt(at('reconsSquare'))
+    const norms = Math.sqrt(at('targetSquare')) * Math.sqrt(at('outputSquare'))
     return norms === 0 ? 0 : at('dot') / norms
   }
 

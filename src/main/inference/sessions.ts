@@ -32,7 +32,9 @@ export function chooseProvider(asked: Provider): ProviderChoice {
 }
 
 /**
- * Creates a session from a model's bytes. External weights are mapped, not read; prepacking, which would copy them, is off.
+ * Creates a session from a model's bytes. External weights are mapped, not read, and nothing keeps a copy of them: prepacking
+ * is off, and so is the folding of constants, which would hold every 16-bit weight in float32. Those are cast while they run,
+ * into memory that goes back at once, since an arena would keep it for each session.
  * Throws `inference/session` when the runtime refuses the graph.
  */
 export async function createSession(model: Uint8Array, provider: Exclude<Provider, 'auto'>): Promise<InferenceSession> {
@@ -44,9 +46,12 @@ export async function createSession(model: Uint8Array, provider: Exclude<Provide
   try {
     return await InferenceSession.create(model, {
       executionProviders: provider === 'cpu' ? ['cpu'] : [runtimeNames[provider], 'cpu'],
-      graphOptimizationLevel: 'all',
+      // 'all' has a second way of its own to fold float16 weights.
+      graphOptimizationLevel: 'extended',
+      enableCpuMemArena: false,
       logSeverityLevel: 3,
       extra: {
+        optimization: { disable_specified_optimizers: 'ConstantFolding' },
         session: { disable_prepacking: '1', model_external_initializers_file_folder_path: path.parse(process.cwd()).root }
       }
     })

@@ -3,20 +3,24 @@
  * forward pass into this; every hook point passes through `hook`.
  */
 import { GraphBuilder, type Value } from '../onnx/graph.ts'
-import type { Sae } from '../sae/sae.ts'
-import { encodeAndDecode, measureSae, type SaeMeasures, spliceRows } from '../sae/splice.ts'
+import type { MappedSae } from '../sae/sae.ts'
+import { encodeAndDecode, measureSae, type SaeMeasures, type SaeValues, spliceRows } from '../sae/splice.ts'
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
 import { hookWidth } from '../transformer/model.ts'
+import { HookView } from './hook-view.ts'
 
 /** An SAE of a run at its hook point. `spliced`: some variant puts its output in place of the activation. */
 export interface PlannedSae {
   readonly name: string
+  /** The hook point that it reads. */
   readonly hook: string
-  readonly sae: Sae
+  /** The hook point whose activation its output stands in for; another one for transcoders. */
+  readonly target: string
+  readonly sae: MappedSae
   readonly spliced: boolean
 }
 
-/** Which activations to keep, by hook name; an SAE's own are `<hook>.hook_sae_...`. */
+/** Which activations to keep, by hook name; an SAE's own are `<hook>.hook_sae_...`, a transcoder's also `transcoder....`. */
 export type CaptureFilter = (name: string) => boolean
 
 /** A kept activation: the graph output it comes from and its shape after the batch dimension. */
@@ -32,11 +36,19 @@ export interface StageOptions {
   readonly saes: readonly PlannedSae[]
   readonly capture: CaptureFilter
   readonly topFeatures: number
+  /** Whether the reading folds the norms' gains into weights, so that hook points behind them lack them. */
+  readonly gainsFolded: boolean
 }
 
-/** Graph inputs of a splice: where each variant takes the reconstruction, and whether with the error term. */
+/** Graph inputs of a splice: where each variant takes the SAE's output, and whether with the error term. */
 export function spliceInputs(sae: string): { mask: string; gate: string } {
   return { mask: `${sae}.mask`, gate: `${sae}.gate` }
+}
+
+/** What the activations of a run's transcoders are called: `transcoder.output`, with the hook point in front where there are several. */
+export function transcoderPrefix({ target }: PlannedSae, saes: readonly PlannedSae[]): string {
+  const targets = new Set(saes.filter(planned => planned.sae.isTranscoder && planned.spliced).map(planned => planned.target))
+  return targets.size > 1 ? `${target}.transcoder` : 'transcoder'
 }
 
 export class StageGraph implements HookedGraph {
@@ -45,6 +57,8 @@ export class StageGraph implements HookedGraph {
   readonly measures = new Map<string, SaeMeasures>()
   readonly #options: StageOptions
   readonly #shared = new Map<string, Value>()
+  /** What transcoders gave that have not met their target yet. */
+  readonly #transcoded = new Map<string, SaeValues>()
 
   constructor(options: StageOptions) {
     this.#options = options
@@ -58,41 +72,85 @@ export class StageGraph implements HookedGraph {
 
   hook(name: string, value: Value, shape: HookShape): Value {
     this.#keep(name, null, value, shape)
-    const saes = this.#options.saes.filter(planned => planned.hook === name)
-    if (saes.length === 0) return value
-    const width = hookWidth(shape) ?? 0
-    const inHeads = shape.length > 2
-    const x = inHeads ? this.graph.reshape(value, [0, 0, width]) : value
-    const toHeads = (flat: Value) => {
-      if (!inHeads) return flat
-      const heads = shape.filter(size => typeof size === 'number')
-      return this.graph.reshape(flat, [0, 0, ...heads])
+    const flowing = this.#read(name, value, shape, ({ readsGain }) => !(readsGain && this.#options.gainsFolded))
+    return this.#write(name, flowing, shape)
+  }
+
+  unfolded(name: string, value: Value, shape: HookShape): Value {
+    return this.#read(name, value, shape, ({ readsGain }) => readsGain && this.#options.gainsFolded)
+  }
+
+  /** SAEs and transcoders that read this hook point; the SAEs' outputs flow on, and are what transcoders read. */
+  #read(name: string, value: Value, shape: HookShape, isMeant: (sae: MappedSae) => boolean): Value {
+    const here = this.#options.saes.filter(planned => planned.hook === name && isMeant(planned.sae))
+    const view = (sae: MappedSae) => new HookView(this.graph, shape, hookWidth(shape) ?? 0, sae.headIndex)
+    let flowing = value
+    for (const planned of here.filter(({ sae }) => !sae.isTranscoder)) {
+      const { sae } = planned
+      const at = view(sae)
+      const values = encodeAndDecode(this.graph, sae, at.take(value))
+      flowing = this.#splice(planned, values, values.input, flowing, at)
     }
-    const out = saes.reduce((flowing, planned) => this.#splice(planned, x, flowing, toHeads, shape), x)
-    return out === x ? value : toHeads(out)
+    for (const { name: sae, sae: transcoder } of here.filter(planned => planned.sae.isTranscoder)) {
+      this.#transcoded.set(sae, encodeAndDecode(this.graph, transcoder, view(transcoder).take(flowing)))
+    }
+    return flowing
+  }
+
+  /** Transcoders whose output stands in for this hook point. */
+  #write(name: string, value: Value, shape: HookShape): Value {
+    let flowing = value
+    for (const planned of this.#options.saes.filter(({ sae, target }) => sae.isTranscoder && target === name)) {
+      const values = this.#transcoded.get(planned.name)
+      if (values === undefined) continue
+      const at = new HookView(this.graph, shape, hookWidth(shape) ?? 0, null)
+      flowing = this.#splice(planned, values, at.take(value), flowing, at)
+    }
+    return flowing
   }
 
   #keep(name: string, sae: string | null, value: Value, shape: HookShape): void {
     if (this.#options.capture(name)) this.captures.push({ name, sae, output: this.graph.output(value), shape })
   }
 
-  #splice({ name, hook, sae, spliced }: PlannedSae, x: Value, flowing: Value, toHeads: (flat: Value) => Value, shape: HookShape): Value {
+  /** Measures an SAE against its target, and lets its output flow on where some variant splices it. */
+  #splice(planned: PlannedSae, values: SaeValues, target: Value, flowing: Value, at: HookView): Value {
     const { graph } = this
-    const values = encodeAndDecode(graph, sae, x)
+    const { name, sae, spliced } = planned
     const measured = graph.input('measured', 'float32', [1, 'position', 1])
-    this.measures.set(name, measureSae(graph, values, measured, Math.min(this.#options.topFeatures, sae.dSae)))
+    const compared = { actsPost: values.actsPost, target, output: values.output }
+    this.measures.set(name, measureSae(graph, compared, measured, Math.min(this.#options.topFeatures, sae.dSae)))
     if (!spliced) return flowing
     const inputs = spliceInputs(name)
     const mask = graph.input(inputs.mask, 'bool', ['variant', 'position', 1])
     const gate = graph.input(inputs.gate, 'float32', ['variant', 1, 1])
-    const { output, error } = spliceRows(graph, x, flowing, values.recons, mask, gate)
-    const keep = (part: string, value: Value, itsShape: HookShape) => this.#keep(`${hook}.hook_sae_${part}`, name, value, itsShape)
-    keep('input', values.input, ['position', sae.dIn])
-    keep('acts_pre', values.actsPre, ['position', sae.dSae])
-    keep('acts_post', values.actsPost, ['position', sae.dSae])
-    keep('recons', values.recons, ['position', sae.dIn])
-    keep('error', toHeads(error), shape)
-    keep('output', toHeads(output), shape)
-    return output
+    const { output, error } = spliceRows(graph, target, at.take(flowing), values.output, mask, gate)
+    this.#keepValues(planned, values, { target, output, error }, at)
+    return at.put(output, flowing)
+  }
+
+  #keepValues(
+    planned: PlannedSae,
+    values: SaeValues,
+    { target, output, error }: { target: Value; output: Value; error: Value },
+    at: HookView
+  ): void {
+    const { name, hook, sae } = planned
+    const keep = (part: string, value: Value, width: number) => this.#keep(`${hook}.hook_sae_${part}`, name, value, ['position', width])
+    keep('input', values.input, sae.dIn)
+    keep('acts_pre', values.actsPre, sae.dSae)
+    keep('acts_post', values.actsPost, sae.dSae)
+    keep('recons', values.recons, sae.dOut)
+    const keepWhole = (whole: string, value: Value) => this.#keep(whole, name, at.shaped(value), at.shape)
+    if (!sae.isTranscoder) {
+      keepWhole(`${hook}.hook_sae_error`, error)
+      keepWhole(`${hook}.hook_sae_output`, output)
+      return
+    }
+    const prefix = transcoderPrefix(planned, this.#options.saes)
+    if (values.skip !== null) keepWhole(`${prefix}.skip`, values.skip)
+    keepWhole(`${prefix}.output`, output)
+    keepWhole(`${prefix}.target`, target)
+    keepWhole(`${prefix}.error`, error)
   }
 }

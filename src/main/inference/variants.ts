@@ -9,8 +9,8 @@ export function baselineOf(variants: readonly Variant[]): number | null {
   return index === -1 ? null : index
 }
 
-/** Throws `run/variants` for names used twice, splices of SAEs the run does not have, and two SAEs on one hook point. */
-export function checkVariants(variants: readonly Variant[], saes: readonly { readonly name: string; readonly hook: string }[]): void {
+/** Throws `run/variants` for names used twice, splices of SAEs the run does not have, and two SAEs that stand in at one hook point. */
+export function checkVariants(variants: readonly Variant[], saes: readonly { readonly name: string; readonly target: string }[]): void {
   const refuse = (message: string, hint: string) => {
     throw new SpliceError('run/variants', message, { hint })
   }
@@ -18,7 +18,7 @@ export function checkVariants(variants: readonly Variant[], saes: readonly { rea
   for (const { name, splices } of variants) {
     if (names.has(name)) refuse(`two variants are called ${name}`, 'Give each variant a name of its own.')
     names.add(name)
-    const hooks = new Map<string, string>()
+    const targets = new Map<string, string>()
     for (const { sae } of splices) {
       const known = saes.find(candidate => candidate.name === sae)
       if (known === undefined) {
@@ -28,14 +28,14 @@ export function checkVariants(variants: readonly Variant[], saes: readonly { rea
         )
         continue
       }
-      const other = hooks.get(known.hook)
+      const other = targets.get(known.target)
       if (other !== undefined) {
         refuse(
-          `variant ${name} splices both ${other} and ${sae} at ${known.hook}`,
+          `variant ${name} splices both ${other} and ${sae} at ${known.target}`,
           'Only one SAE can stand at a hook point: put them into variants of their own (--variant NAME=SAE).'
         )
       }
-      hooks.set(known.hook, sae)
+      targets.set(known.target, sae)
     }
   }
 }

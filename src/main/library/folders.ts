@@ -1,15 +1,15 @@
-/** What lies on this disk: judging a path by its content, listing folders, finding SAEs below one. */
+/** What lies on this disk: judging a path by its content, listing folders. */
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import type { FolderEntry, FolderListing, PathKind } from '../../contract/library.ts'
 import { whyUnreadable } from '../checkpoint/open-file.ts'
+import { hubCacheFolder } from '../hub/environment.ts'
+import { isSae } from '../sae/open.ts'
+import { looksLikeSae } from '../sae/place.ts'
+import { looksLikeModel } from './candidates.ts'
 import { resourcesFolder } from './resources.ts'
-
-/** How deep and how far a search below a folder goes. */
-const searchDepth = 6
-const searchFolders = 5000
 
 /** What a path holds. `folder` is a folder that is neither model nor SAE, `unknown` a file of no known kind. */
 export async function kindOf(file: string): Promise<PathKind> {
@@ -17,24 +17,20 @@ export async function kindOf(file: string): Promise<PathKind> {
   if (stat === null) return 'unknown'
   if (stat.isFile()) return kindOfFile(file)
   const names = await fs.readdir(file).catch((): string[] => [])
-  if (names.includes('params.npz')) return 'sae'
-  if (names.includes('config.json') && names.some(name => name.endsWith('.safetensors') || name.endsWith('.safetensors.index.json'))) {
-    return 'model'
-  }
-  return 'folder'
+  if (looksLikeModel(names)) return 'model'
+  return looksLikeSae(names) && (await isSae(file)) ? 'sae' : 'folder'
 }
 
-function kindOfFile(file: string): PathKind {
-  if (file.endsWith('.npz')) return 'sae'
+async function kindOfFile(file: string): Promise<PathKind> {
+  if (looksLikeSae([path.basename(file)]) && (await isSae(file))) return 'sae'
   return /\.(jsonl\.gz|jsonl|json)$/.test(file) ? 'explanations' : 'unknown'
 }
 
 /** Starting points for a folder dialog, as far as they exist. */
 async function places(): Promise<{ label: string; path: string }[]> {
-  const cache = process.env.HF_HUB_CACHE ?? path.join(process.env.HF_HOME ?? path.join(os.homedir(), '.cache', 'huggingface'), 'hub')
   const all = [
     { label: 'Home', path: os.homedir() },
-    { label: 'Hugging Face cache', path: cache },
+    { label: 'Hugging Face cache', path: hubCacheFolder() },
     { label: 'Demo', path: path.join(resourcesFolder(), 'demo') },
     { label: 'Disk', path: path.parse(os.homedir()).root }
   ]
@@ -72,22 +68,4 @@ export async function listFolder(given: string | undefined): Promise<FolderListi
   kept.sort((a, b) => Number(b.isFolder) - Number(a.isFolder) || a.name.localeCompare(b.name, 'en', { numeric: true }))
   const parent = path.dirname(folder)
   return { path: folder, parent: parent === folder ? null : parent, entries: kept, places: await places() }
-}
-
-/** SAE folders at or below a path, in the order of their names. Links to folders are not followed. */
-export async function findSaeFolders(root: string): Promise<string[]> {
-  const found: string[] = []
-  let visited = 0
-  async function visit(folder: string, depth: number): Promise<void> {
-    visited += 1
-    if (visited > searchFolders) return
-    const entries = await fs.readdir(folder, { withFileTypes: true }).catch(() => [])
-    if (entries.some(entry => entry.name === 'params.npz')) found.push(folder)
-    if (depth === 0) return
-    const folders = entries.filter(entry => entry.isDirectory() && !entry.name.startsWith('.')).map(entry => entry.name)
-    folders.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-    for (const name of folders) await visit(path.join(folder, name), depth - 1)
-  }
-  await visit(path.resolve(root), searchDepth)
-  return found
 }

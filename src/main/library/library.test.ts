@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { openLibrary } from './library.ts'
 import { releaseOf } from './releases.ts'
 
@@ -86,12 +87,55 @@ describe('opening', () => {
   })
   test('all SAEs below a folder are found, with their sources', async () => {
     const library = await openLibrary({ home })
-    const found = await library.findSaes(path.join(demo, 'saes'))
+    const found = await library.findSaes(path.join(demo, 'saes'), undefined)
     expect(found.map(({ name, source, dSae }) => [name, source, dSae])).toEqual([
+      ['blocks.2.attn.hook_z', 'demo-gemma2-tiny/2-demo-att-1k', 1024],
+      ['blocks.2.hook_mlp_out', 'demo-gemma2-tiny/2-demo-mlp-1k', 1024],
       ['layer_1/width_1k/average_l0_15', 'demo-gemma2-tiny/1-demo-res-1k', 1024],
       ['layer_2/width_1k/average_l0_3', null, 1024],
       ['layer_2/width_1k/average_l0_15', 'demo-gemma2-tiny/2-demo-res-1k', 1024]
     ])
+  })
+})
+
+describe('SAEs of every format', () => {
+  test('are found where the golden data has them', async () => {
+    const { saes } = z
+      .object({ saes: z.array(z.object({ path: z.string().optional() })) })
+      .parse(JSON.parse(await fs.readFile(path.join(golden, 'index.json'), 'utf8')))
+    const found = (await (await openLibrary({ home })).findSaes(path.join(golden, 'saes'), undefined)).map(sae => sae.path)
+    for (const { path: named } of saes) {
+      if (named === undefined) continue
+      const at = path.join(golden, named)
+      const places = [at, path.dirname(at), path.dirname(path.dirname(at))]
+      expect(
+        found.filter(place => places.includes(place)),
+        named
+      ).toHaveLength(1)
+    }
+  })
+
+  /** A copy of a golden SAE under the name of a repository of the table. */
+  async function published(from: string, repository: string): Promise<string> {
+    const place = path.join(home, repository)
+    await fs.cp(path.join(golden, 'saes', from), place, { recursive: true })
+    return place
+  }
+
+  test('take from their release the factor that none of their files says', async () => {
+    const within = '800M-Slimpajama-0-OpenR1-Math-220k/L1R'
+    const library = await openLibrary({ home })
+    const unknown = await library.openSae(path.join(golden, 'saes/fnlp/Llama-Scope-R1-Distill-tiny', within), {})
+    expect(unknown.normFactor).toBeNull()
+    const place = await published(`fnlp/Llama-Scope-R1-Distill-tiny/${within}`, `Llama-Scope-R1-Distill/${within}`)
+    expect((await library.openSae(place, {})).normFactor).toEqual({ value: 37.07457226753229, from: 'release' })
+    expect((await library.openSae(place, { normFactor: 2 })).normFactor).toEqual({ value: 2, from: 'chosen' })
+  })
+  test('take from their release the normalisation that it says', async () => {
+    const known = await releaseOf('/data/Mistral-7B-Residual-Stream-SAEs/mistral_7b_layer_8')
+    expect(known?.configOverrides).toEqual({ normalize_activations: 'constant_norm_rescale' })
+    const place = await published('saelens_mid/mistral_standard', 'Mistral-7B-Residual-Stream-SAEs/mistral_7b_layer_8')
+    expect((await (await openLibrary({ home })).openSae(place, {})).normalisation).toBe('constant_norm_rescale')
   })
 })
 

@@ -2,10 +2,12 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { type Settings, settings as settingsSchema } from '../../contract/engine.ts'
+import { type Settings, type SettingsChange, settings as settingsSchema } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import {
+  type DiskContents,
   type FolderListing,
+  type LibraryFolder,
   type ModelSummary,
   type PathKind,
   type RecentItem,
@@ -14,13 +16,15 @@ import {
   type Workspace,
   workspace as workspaceSchema
 } from '../../contract/library.ts'
-import { elementCount } from '../checkpoint/tensor.ts'
-import { openSae, type Sae } from '../sae/sae.ts'
-import { type Model, openModel } from '../transformer/model.ts'
-import { findSaeFolders, kindOf, listFolder } from './folders.ts'
-import { releaseOf } from './releases.ts'
+import { attach } from '../sae/fit.ts'
+import { openModel } from '../transformer/model.ts'
+import { libraryFolders, openDisk, type ScanProgress } from './disk.ts'
+import { kindOf, listFolder } from './folders.ts'
+import { inspect } from './inspect.ts'
+import { useCatalogue } from './releases.ts'
 import { resourcesFolder } from './resources.ts'
 import { StateFile } from './state-file.ts'
+import { describeModel, describeSae, openReleased, type SaeChoices, withRelease } from './summaries.ts'
 
 const savedWorkspace = workspaceSchema.omit({ isDemo: true })
 type SavedWorkspace = z.infer<typeof savedWorkspace>
@@ -39,14 +43,6 @@ function demoWorkspace(): SavedWorkspace {
   }
 }
 
-/** Short name for pickers: what follows the repository, or the last folders of the path. */
-function saeName(sae: Sae): string {
-  const folder = sae.path.endsWith('.npz') ? path.dirname(sae.path) : sae.path
-  const parts = folder.split(path.sep)
-  const layer = parts.findLastIndex(part => /^layer_\d+$/.test(part) || part === 'embedding')
-  return parts.slice(layer === -1 ? -1 : layer).join('/')
-}
-
 async function isThere(file: string): Promise<boolean> {
   return fs.access(file).then(
     () => true,
@@ -54,74 +50,12 @@ async function isThere(file: string): Promise<boolean> {
   )
 }
 
-/** Bytes of a run's activations for 50 tokens in two rows: residual streams, scores, gated MLP, one piece of logits. */
-function estimateMemory(model: Model): number {
-  const rows = 100
-  const perRow = 8 * model.dModel + 4 * model.dMlp + 6 * model.heads * model.dHead + 50 * model.heads + model.vocabulary / 4
-  return 60e6 + 4 * rows * perRow
-}
-
-function describeModel(model: Model): ModelSummary {
-  const tensors = [...model.checkpoint.tensors.values()]
-  return {
-    path: model.folder,
-    name: model.name,
-    family: model.family,
-    layers: model.layers,
-    dModel: model.dModel,
-    heads: model.heads,
-    vocabulary: model.vocabulary,
-    context: model.context,
-    parameters: tensors.reduce((sum, tensor) => sum + elementCount(tensor.shape), 0),
-    dtype: [...new Set(tensors.map(tensor => tensor.dtype))].join(', '),
-    sizeBytes: model.checkpoint.sizeBytes,
-    memoryEstimateBytes: estimateMemory(model),
-    hookPoints: model.hookPoints.map(point => point.name),
-    hasTokenizer: model.checkpoint.tokenizerFile !== null
-  }
-}
-
-/** Throws where the SAE fits no hook point that is named, naming the SAE, the hook point and the model. */
-function checkFit(sae: Sae, model: Model): void {
-  const fitting = model.hookPoints.filter(point => point.width === sae.dIn).map(point => point.name)
-  const some =
-    fitting.length === 0
-      ? `No hook point of ${model.name} has ${sae.dIn} features.`
-      : `Those that fit: ${fitting.slice(0, 6).join(', ')} and ${Math.max(0, fitting.length - 6)} more.`
-  if (sae.hook === null) {
-    throw new SpliceError('sae/no-hook', `nothing in ${sae.path} says which hook point it belongs to`, {
-      file: sae.path,
-      field: 'hook',
-      hint: `Name it, on the command line with @ after the path. ${some}`
-    })
-  }
-  const point = model.hookPoints.find(candidate => candidate.name === sae.hook)
-  if (point === undefined) {
-    throw new SpliceError('sae/no-such-hook', `${model.name} has no hook point ${sae.hook}, where ${sae.path} belongs`, {
-      file: sae.path,
-      field: 'hook',
-      hint: some
-    })
-  }
-  if (point.width !== sae.dIn) {
-    throw new SpliceError(
-      'sae/width',
-      `${sae.path} reads ${sae.dIn} features, but ${sae.hook} of ${model.name} has ${point.width ?? 'as many as the prompt has positions'}`,
-      {
-        file: sae.path,
-        field: 'hook',
-        hint: some
-      }
-    )
-  }
-}
-
 /** Opens the library of a home folder. Nothing is read until it is asked for. */
 export async function openLibrary({ home }: { home: string }) {
   const workspaceFile = new StateFile(path.join(home, 'workspace.json'), savedWorkspace.nullable(), () => null)
   const recentFile = new StateFile(path.join(home, 'recent.json'), savedRecent, () => [])
   const settingsFile = new StateFile(path.join(home, 'settings.json'), settingsSchema, () => settingsSchema.parse({}))
-  const cacheFolder = path.join(home, 'cache')
+  useCatalogue(home)
   let remembering: Promise<void> = Promise.resolve()
 
   /** Puts an item in front of the recent ones, one after the other. */
@@ -136,25 +70,14 @@ export async function openLibrary({ home }: { home: string }) {
     return remembering
   }
 
-  async function describeSae(sae: Sae): Promise<SaeSummary> {
-    const known = await releaseOf(sae.path)
-    return {
-      path: sae.path,
-      name: saeName(sae),
-      format: sae.format,
-      architecture: sae.architecture,
-      hook: sae.hook,
-      dIn: sae.dIn,
-      dSae: sae.dSae,
-      averageL0: known?.averageL0 ?? null,
-      source: known?.source ?? null,
-      release: known?.release ?? null,
-      sizeBytes: [sae.encoder, sae.decoder, sae.encoderBias, sae.decoderBias, sae.threshold].reduce(
-        (sum, tensor) => sum + tensor.byteLength,
-        0
-      )
-    }
-  }
+  const disk = openDisk(home, {
+    readModel: async folder => {
+      const { hookPoints: _, hookWidths: __, ...model } = describeModel(await openModel(folder))
+      return model
+    },
+    readSae: async at => describeSae(await openReleased(at, {})),
+    withRelease
+  })
 
   return {
     /** The demo at first, later what was saved, unless its model is gone. */
@@ -178,19 +101,40 @@ export async function openLibrary({ home }: { home: string }) {
     },
 
     /** Reads an SAE's headers; with a model, checks that it fits. Throws naming the SAE and, where there is one, the hook point. */
-    async openSae(saePath: string, options: { hook?: string; model?: string }): Promise<SaeSummary> {
-      const sae = await openSae(saePath, { hook: options.hook, cacheFolder })
-      if (options.model !== undefined) checkFit(sae, await openModel(options.model))
+    async openSae(saePath: string, { model, ...choices }: SaeChoices & { model?: string }): Promise<SaeSummary> {
+      const sae = await openReleased(saePath, choices)
+      if (model !== undefined) {
+        const { hookPoints, name } = await openModel(model)
+        attach(sae, hookPoints, name)
+      }
       const summary = await describeSae(sae)
       await remember('sae', summary.path, summary.name)
       return summary
     },
 
+    /** Looks through a model folder, an SAE or a weights file. Throws what is wrong with it, naming the file. */
+    inspect,
+
     /** SAEs at or below a path; those that cannot be read are left out. */
-    async findSaes(root: string): Promise<SaeSummary[]> {
-      const folders = await findSaeFolders(root)
-      const found = await Promise.allSettled(folders.map(async folder => describeSae(await openSae(folder, { cacheFolder }))))
-      return found.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+    async findSaes(root: string, signal: AbortSignal | undefined): Promise<SaeSummary[]> {
+      const nothing = { signal, onFolder: () => undefined, onFound: () => undefined }
+      return (await disk.scanPaths([root], nothing)).saes
+    },
+
+    /** Where a scan looks. */
+    async folders(): Promise<LibraryFolder[]> {
+      return libraryFolders(await settingsFile.read())
+    },
+
+    /** What the last scan found, without looking. */
+    onDisk(): Promise<DiskContents> {
+      return disk.contents()
+    },
+
+    /** Looks through the library's folders, or those given. Throws `library/cancelled` when the signal ends it. */
+    async scan(paths: readonly string[] | undefined, progress: ScanProgress): Promise<DiskContents> {
+      if (paths !== undefined) return disk.scanPaths(paths, progress)
+      return disk.scanFolders(await libraryFolders(await settingsFile.read()), progress)
     },
 
     async recent(): Promise<RecentItem[]> {
@@ -214,8 +158,8 @@ export async function openLibrary({ home }: { home: string }) {
       return settingsFile.read()
     },
 
-    async changeSettings(change: Partial<Settings>): Promise<Settings> {
-      const changed = { ...(await settingsFile.read()), ...change }
+    async changeSettings(change: SettingsChange): Promise<Settings> {
+      const changed = settingsSchema.parse({ ...(await settingsFile.read()), ...change })
       await settingsFile.write(changed)
       return changed
     }

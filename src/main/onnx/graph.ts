@@ -104,10 +104,14 @@ export class GraphBuilder {
     return this.#constant('int64', values.join(), [values.length], new Uint8Array(data.buffer))
   }
 
+  /** An int64 scalar. */
+  #integer(value: number): Value {
+    return this.#constant('int64', `scalar ${value}`, [], new Uint8Array(BigInt64Array.of(BigInt(value)).buffer))
+  }
+
   /** The integers from start up to, not including, end. */
   range(start: number, end: number): Value {
-    const scalar = (value: number) => this.#constant('int64', `scalar ${value}`, [], new Uint8Array(BigInt64Array.of(BigInt(value)).buffer))
-    return this.#one('Range', [scalar(start), scalar(end), scalar(1)], 'int64')
+    return this.#one('Range', [this.#integer(start), this.#integer(end), this.#integer(1)], 'int64')
   }
 
   add(a: Value, b: Value): Value {
@@ -137,9 +141,12 @@ export class GraphBuilder {
   relu(a: Value): Value {
     return this.#one('Relu', [a], a.type)
   }
-  /** The tanh form of GELU. */
-  geluTanh(a: Value): Value {
-    return this.#one('Gelu', [a], a.type, { approximate: { string: 'tanh' } })
+  sigmoid(a: Value): Value {
+    return this.#one('Sigmoid', [a], a.type)
+  }
+  /** x * Phi(x), with the error function or with its approximation by tanh. */
+  gelu(a: Value, approximate: 'none' | 'tanh'): Value {
+    return this.#one('Gelu', [a], a.type, { approximate: { string: approximate } })
   }
   greater(a: Value, b: Value): Value {
     return this.#one('Greater', [a, b], 'bool')
@@ -176,18 +183,42 @@ export class GraphBuilder {
   linear(a: Value, b: Value, bias?: Value): Value {
     return this.#one('Gemm', bias === undefined ? [a, b] : [a, b, bias], a.type, { transB: { int: 1 } })
   }
+  /** `a @ b (+ bias)` of two matrices: GPT-2 stores linear layers as [in, out]. */
+  linearInOut(a: Value, b: Value, bias?: Value): Value {
+    return this.#one('Gemm', bias === undefined ? [a, b] : [a, b, bias], a.type)
+  }
   gather(data: Value, indices: Value, axis = 0): Value {
     return this.#one('Gather', [data, indices], data.type, { axis: { int: axis } })
+  }
+  /** Elements of `data` at `indices` along an axis, both of the same shape but there. */
+  gatherElements(data: Value, indices: Value, axis: number): Value {
+    return this.#one('GatherElements', [data, indices], data.type, { axis: { int: axis } })
+  }
+  /** `data` with `updates` at `indices` along an axis. */
+  scatterElements(data: Value, indices: Value, updates: Value, axis: number): Value {
+    return this.#one('ScatterElements', [data, indices, updates], data.type, { axis: { int: axis } })
+  }
+  /** Float32 zeros in the shape of a value. */
+  zerosLike(a: Value): Value {
+    return this.#one('ConstantOfShape', [this.#one('Shape', [a], 'int64')], 'float32')
   }
   concatenate(values: readonly Value[], axis: number): Value {
     const type = values[0]?.type ?? 'float32'
     return this.#one('Concat', values, type, { axis: { int: axis } })
   }
-  /** Halves of the last axis. */
-  halves(a: Value): [Value, Value] {
-    const [first, second] = this.operator('Split', [a], [a.type, a.type], { axis: { int: -1 }, num_outputs: { int: 2 } })
+  /** The first `size` places of the last axis, and the `rest` behind them. */
+  splitLast(a: Value, size: number, rest: number): [Value, Value] {
+    const [first, second] = this.operator('Split', [a, this.integers([size, rest])], [a.type, a.type], { axis: { int: -1 } })
     if (first === undefined || second === undefined) throw new Error('Split gives two outputs')
     return [first, second]
+  }
+  /** The places `[start, end)` of an axis, counted from its end where negative; without `end`, all from `start` on. */
+  slice(a: Value, axis: number, start: number, end = Number.MAX_SAFE_INTEGER): Value {
+    return this.#one('Slice', [a, this.integers([start]), this.integers([end]), this.integers([axis])], a.type)
+  }
+  /** The slice at one place of an axis; the axis is gone. */
+  take(a: Value, place: number, axis: number): Value {
+    return this.gather(a, this.#integer(place), axis)
   }
   transpose(a: Value, order: readonly number[]): Value {
     return this.#one('Transpose', [a], a.type, { perm: { ints: order } })
@@ -211,6 +242,10 @@ export class GraphBuilder {
   }
   mean(a: Value, axes: readonly number[], keep = false): Value {
     return this.#reduce('ReduceMean', a, axes, keep)
+  }
+  /** Euclidean norm. */
+  norm(a: Value, axes: readonly number[], keep = false): Value {
+    return this.#reduce('ReduceL2', a, axes, keep)
   }
   maximum(a: Value, axes: readonly number[], keep = false): Value {
     return this.#reduce('ReduceMax', a, axes, keep)

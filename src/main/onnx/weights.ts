@@ -46,12 +46,30 @@ export function mapAsFloat32(graph: GraphBuilder, weight: Weight): Value {
   return graph.cast(mapWeight(graph, weight), 'float32')
 }
 
+/** How many values of a 16-bit weight are float32 at a time: 4 MB. */
+const castAtOnce = 2 ** 20
+
+/**
+ * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. A 16-bit weight is
+ * upcast some rows at a time, so that its float32 values stay in the processor's cache and never fill memory.
+ */
+export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value): Value {
+  const [out = 0, width = 0] = weight.shape
+  const step = weight.dtype === 'F32' ? out : Math.max(16, Math.floor(castAtOnce / width))
+  if (step >= out) return graph.linear(x, mapAsFloat32(graph, weight), bias)
+  const products: Value[] = []
+  for (let start = 0; start < out; start += step) {
+    products.push(graph.linear(x, mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step)))))
+  }
+  const product = graph.concatenate(products, -1)
+  return bias === undefined ? product : graph.add(product, bias)
+}
+
 /** `x @ weight`, x [row, position, in], weight [in, out]; a column-major weight is read as it lies, without a transposed copy. */
 export function multiplyByWeight(graph: GraphBuilder, x: Value, weight: Weight): Value {
   if (weight.columnMajor !== true) return graph.matmul(x, mapAsFloat32(graph, weight))
   const [width = 0, out = 0] = weight.shape
-  const transposed = mapAsFloat32(graph, { ...weight, shape: [out, width], columnMajor: false })
-  const flat = graph.linear(graph.reshape(x, [-1, width]), transposed)
+  const flat = multiplyTransposed(graph, graph.reshape(x, [-1, width]), { ...weight, shape: [out, width], columnMajor: false })
   return graph.reshape(flat, graph.concatenate([graph.shapeOf(x, 0, 2), graph.integers([out])], 0))
 }
 

@@ -1,46 +1,143 @@
-/** SAEs as pieces of a graph: encode, decode, what is measured of them, and how their output stands in for the activation. */
+/**
+ * SAEs as pieces of a graph: encode, decode, what is measured of them, and how their output stands in for the activation.
+ * Order of operations and names are those of SAELens 6.18 (`sae_lens/saes/sae.py`).
+ */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
 import { mapAsFloat32, multiplyByWeight } from '../onnx/weights.ts'
-import type { Sae } from './sae.ts'
+import type { MappedSae } from './sae.ts'
 
-/** x [row, position, dIn]; acts [row, position, dSae]; recons [row, position, dIn], before any reshape to heads. */
+/** x [row, position, dIn]; acts [row, position, dSae]; recons, skip, output [row, position, dOut], before any reshape to heads. */
 export interface SaeValues {
   readonly input: Value
   readonly actsPre: Value
   readonly actsPost: Value
+  /** Before the normalisation is undone. */
   readonly recons: Value
+  /** x A; null where the SAE has no skip connection. */
+  readonly skip: Value | null
+  /** What stands in: recons with the normalisation undone, and skip. */
+  readonly output: Value
+}
+
+interface Normalised {
+  readonly x: Value
+  /** Undoes the normalisation on an SAE's output. */
+  undo(output: Value): Value
 }
 
 /**
- * JumpReLU (Rajamanoharan et al. 2024): pre = x W_enc + b_enc, acts = relu(pre) where pre > threshold (strictly), else 0;
- * recons = acts W_dec + b_dec. Where the SAE asks for it, b_dec is subtracted from x first.
+ * `constant_norm_rescale`: x sqrt(dIn) / |x|, undone by the same factor. `layer_norm`: (x - mean) / (std + 1e-5) with the unbiased
+ * std, undone with std alone. `expected_average_only_in` does nothing here: its factor is folded into the weights, or not at all.
  */
-export function encodeAndDecode(graph: GraphBuilder, sae: Sae, x: Value): SaeValues {
-  const decoderBias = mapAsFloat32(graph, sae.decoderBias)
-  const centred = sae.applyDecoderBiasToInput ? graph.subtract(x, decoderBias) : x
-  const scaled = sae.inputScale === 1 ? centred : graph.multiply(centred, graph.scalar(sae.inputScale))
-  const actsPre = graph.add(multiplyByWeight(graph, scaled, sae.encoder), mapAsFloat32(graph, sae.encoderBias))
-  const fires = graph.greater(actsPre, mapAsFloat32(graph, sae.threshold))
-  const actsPost = graph.where(fires, graph.relu(actsPre), graph.scalar(0))
-  const decoded = multiplyByWeight(graph, actsPost, sae.decoder)
-  const unscaled = sae.outputScale === 1 ? decoded : graph.multiply(decoded, graph.scalar(sae.outputScale))
-  return { input: x, actsPre, actsPost, recons: graph.add(unscaled, decoderBias) }
+function normalise(graph: GraphBuilder, { normalisation, dIn }: MappedSae, x: Value): Normalised {
+  if (normalisation === 'constant_norm_rescale') {
+    const coefficient = graph.divide(graph.scalar(Math.sqrt(dIn)), graph.norm(x, [-1], true))
+    return { x: graph.multiply(x, coefficient), undo: output => graph.divide(output, coefficient) }
+  }
+  if (normalisation === 'layer_norm') {
+    const mean = graph.mean(x, [-1], true)
+    const centred = graph.subtract(x, mean)
+    const variance = graph.divide(graph.sum(graph.multiply(centred, centred), [-1], true), graph.scalar(dIn - 1))
+    const std = graph.squareRoot(variance)
+    return {
+      x: graph.divide(centred, graph.add(std, graph.scalar(1e-5))),
+      undo: output => graph.add(graph.multiply(output, std), mean)
+    }
+  }
+  return { x, undo: output => output }
+}
+
+function scaled(graph: GraphBuilder, value: Value, scale: number): Value {
+  return scale === 1 ? value : graph.multiply(value, graph.scalar(scale))
+}
+
+function thresholdOf(graph: GraphBuilder, activation: Extract<MappedSae['weights']['activation'], { kind: 'jumprelu' }>): Value {
+  const { threshold } = activation
+  if ('value' in threshold) return graph.scalar(threshold.value)
+  const stored = mapAsFloat32(graph, threshold.tensor)
+  return threshold.isLogarithm ? graph.exponential(stored) : stored
+}
+
+/** relu of the k largest; a NaN counts as the largest, as in torch, and stays one. */
+function keepLargest(graph: GraphBuilder, pre: Value, k: number): Value {
+  // TopK's indices are not to be trusted where it meets a NaN.
+  const ranked = graph.where(graph.isNaN(pre), graph.scalar(Number.POSITIVE_INFINITY), pre)
+  const { indices } = graph.topK(ranked, k)
+  return graph.scatterElements(graph.zerosLike(pre), indices, graph.relu(graph.gatherElements(pre, indices, -1)), -1)
+}
+
+/** Pre-activations (the magnitude's for gated SAEs) and activations of `encoded` = x W_enc; `units` are |W_dec| rows, or null. */
+function activate(graph: GraphBuilder, { weights }: MappedSae, encoded: Value, units: Value | null): { pre: Value; post: Value } {
+  const { activation, encoderBias } = weights
+  const gatedBy = (values: Value, fires: Value) => graph.multiply(values, graph.cast(fires, 'float32'))
+  if (activation.kind === 'gated') {
+    const gate = graph.greater(graph.add(encoded, mapAsFloat32(graph, activation.gateBias)), graph.scalar(0))
+    const magnitude = graph.multiply(encoded, graph.exponential(mapAsFloat32(graph, activation.magnitudeLogScale)))
+    const pre = graph.add(magnitude, mapAsFloat32(graph, activation.magnitudeBias))
+    return { pre, post: gatedBy(graph.relu(pre), gate) }
+  }
+  const pre = encoderBias === null ? encoded : graph.add(encoded, mapAsFloat32(graph, encoderBias))
+  const measured = units === null ? pre : graph.multiply(pre, units)
+  switch (activation.kind) {
+    case 'relu':
+      return { pre, post: graph.relu(measured) }
+    case 'tanh-relu':
+      return { pre, post: graph.tanh(graph.relu(measured)) }
+    case 'jumprelu':
+      return { pre, post: gatedBy(graph.relu(measured), graph.greater(measured, thresholdOf(graph, activation))) }
+    case 'topk':
+      return { pre, post: keepLargest(graph, measured, activation.k) }
+  }
+}
+
+/** |W_dec| rows, [dSae]. */
+function decoderNorms(graph: GraphBuilder, { weights: { decoder } }: MappedSae): Value {
+  const [dSae = 0, dOut = 0] = decoder.shape
+  if (decoder.columnMajor !== true) return graph.norm(mapAsFloat32(graph, decoder), [1])
+  return graph.norm(mapAsFloat32(graph, { ...decoder, shape: [dOut, dSae], columnMajor: false }), [0])
 }
 
 /**
- * What flows on, row by row: recons + gate * (x - recons) where `mask` [variant, position, 1] is true, `x` elsewhere.
+ * An SAE over x [row, position, dIn]: normalise, subtract b_dec where it asks for it, encode, activate, decode, undo the
+ * normalisation, add the skip connection. A transcoder's output is another activation, so nothing is undone on it.
+ */
+export function encodeAndDecode(graph: GraphBuilder, sae: MappedSae, x: Value): SaeValues {
+  const { encoder, decoder, decoderBias, actsScale, skip } = sae.weights
+  const factor = sae.normFactor?.value ?? 1
+  const bias = decoderBias === null ? null : scaled(graph, mapAsFloat32(graph, decoderBias), 1 / factor)
+  const normalised = normalise(graph, sae, x)
+  const centred = sae.appliesDecoderBiasToInput && bias !== null ? graph.subtract(normalised.x, bias) : normalised.x
+  const encoded = multiplyByWeight(graph, scaled(graph, centred, sae.encoderScale * factor), encoder)
+  const units = sae.rescalesByDecoderNorm ? decoderNorms(graph, sae) : null
+  const { pre, post } = activate(graph, sae, encoded, units)
+  return { input: x, actsPre: pre, actsPost: post, ...decode(post) }
+
+  function decode(acts: Value): Pick<SaeValues, 'recons' | 'skip' | 'output'> {
+    const finetuned = actsScale === null ? acts : graph.multiply(acts, mapAsFloat32(graph, actsScale))
+    const decoded = multiplyByWeight(graph, units === null ? finetuned : graph.divide(finetuned, units), decoder)
+    const unbiased = scaled(graph, decoded, sae.decoderScale / factor)
+    const recons = bias === null ? unbiased : graph.add(unbiased, bias)
+    const whole = sae.isTranscoder ? recons : normalised.undo(recons)
+    if (skip === null) return { recons, skip: null, output: whole }
+    const skipped = multiplyByWeight(graph, x, skip)
+    return { recons, skip: skipped, output: graph.add(whole, skipped) }
+  }
+}
+
+/**
+ * What flows on, row by row: output + gate * (target - output) where `mask` [variant, position, 1] is true, `flowing` elsewhere.
  * `gate` [variant, 1, 1] is 1 for rows with the error term, 0 for the others. One row in, one row per variant out.
  */
 export function spliceRows(
   graph: GraphBuilder,
-  x: Value,
+  target: Value,
   flowing: Value,
-  recons: Value,
+  output: Value,
   mask: Value,
   gate: Value
 ): { output: Value; error: Value } {
-  const error = graph.subtract(x, recons)
-  const replaced = graph.add(recons, graph.multiply(gate, error))
+  const error = graph.subtract(target, output)
+  const replaced = graph.add(output, graph.multiply(gate, error))
   return { output: graph.where(mask, replaced, flowing), error }
 }
 
@@ -51,27 +148,35 @@ export interface SaeMeasures {
   /** Squared distance from the mean over the measured positions. */
   readonly squaredDeviation: string
   readonly dot: string
-  readonly inputSquare: string
-  readonly reconsSquare: string
+  readonly targetSquare: string
+  readonly outputSquare: string
   /** The strongest features: activations and indices [row, position, k]; null when none are asked for. */
   readonly strongest: { readonly activations: string; readonly indices: string } | null
 }
 
+/** What is compared: an SAE's output with its input, a transcoder's with the activation that it stands in for. */
+export interface Compared {
+  readonly actsPost: Value
+  readonly target: Value
+  readonly output: Value
+}
+
 /** Adds what is measured of an SAE. `measured` [1, position, 1] is 1 where a position counts (special tokens do not), else 0. */
-export function measureSae(graph: GraphBuilder, values: SaeValues, measured: Value, features: number): SaeMeasures {
-  const { input, actsPost, recons } = values
+export function measureSae(graph: GraphBuilder, { actsPost, target, output }: Compared, measured: Value, features: number): SaeMeasures {
   const perPosition = (value: Value) => graph.output(graph.sum(value, [-1]))
-  const error = graph.subtract(input, recons)
-  const mean = graph.divide(graph.sum(graph.multiply(input, measured), [1], true), graph.sum(measured, [1], true))
-  const deviation = graph.subtract(input, mean)
-  const top = features === 0 ? null : graph.topK(actsPost, features)
+  const error = graph.subtract(target, output)
+  const mean = graph.divide(graph.sum(graph.multiply(target, measured), [1], true), graph.sum(measured, [1], true))
+  const deviation = graph.subtract(target, mean)
+  const active = graph.greater(actsPost, graph.scalar(0))
+  // A NaN would scramble the order; such positions have no features to show, and their error says NaN.
+  const top = features === 0 ? null : graph.topK(graph.where(active, actsPost, graph.scalar(0)), features)
   return {
-    active: perPosition(graph.cast(graph.greater(actsPost, graph.scalar(0)), 'float32')),
+    active: perPosition(graph.cast(active, 'float32')),
     squaredError: perPosition(graph.multiply(error, error)),
     squaredDeviation: perPosition(graph.multiply(deviation, deviation)),
-    dot: perPosition(graph.multiply(input, recons)),
-    inputSquare: perPosition(graph.multiply(input, input)),
-    reconsSquare: perPosition(graph.multiply(recons, recons)),
+    dot: perPosition(graph.multiply(target, output)),
+    targetSquare: perPosition(graph.multiply(target, target)),
+    outputSquare: perPosition(graph.multiply(output, output)),
     strongest: top === null ? null : { activations: graph.output(top.values), indices: graph.output(top.indices) }
   }
 }

@@ -1,6 +1,7 @@
 /** Causal grouped-query attention from rotated queries and keys to z, with TransformerLens's hook points on scores and pattern. */
 import type { Value } from '../onnx/graph.ts'
 import type { HookedGraph } from './hooked-graph.ts'
+import { positions } from './positions.ts'
 
 export interface AttentionShape {
   readonly heads: number
@@ -8,7 +9,7 @@ export interface AttentionShape {
   readonly dHead: number
 }
 
-/** How scores become a pattern. `window`: a query sees its own position and the `window - 1` before it; null is everything before. */
+/** How scores become a pattern: they are divided by `scale`. `window`: a query sees its own position and the `window - 1` before it; null is everything before. */
 export interface AttentionScores {
   readonly scale: number
   readonly softCap: number | null
@@ -18,8 +19,9 @@ export interface AttentionScores {
 /** True where a query may see a key: [query, key]. */
 function visible(g: HookedGraph, window: number | null): Value {
   const { graph } = g
-  const positions = () => graph.input('positions', 'float32', ['position'])
-  const distance = g.once('attention.distance', () => graph.subtract(graph.unsqueeze(positions(), [1]), graph.unsqueeze(positions(), [0])))
+  const distance = g.once('attention.distance', () =>
+    graph.subtract(graph.unsqueeze(positions(g), [1]), graph.unsqueeze(positions(g), [0]))
+  )
   const causal = g.once('attention.causal', () => graph.greater(distance, graph.scalar(-0.5)))
   if (window === null) return causal
   return g.once(`attention.window.${window}`, () => graph.and(causal, graph.less(distance, graph.scalar(window - 0.5))))
@@ -50,4 +52,13 @@ export function attend(g: HookedGraph, name: string, q: Value, k: Value, v: Valu
   const mixed = graph.matmul(graph.reshape(pattern, [0, keyValueHeads, -1, 0]), graph.transpose(v, [0, 2, 1, 3]))
   const z = graph.transpose(graph.reshape(mixed, [0, heads, -1, dHead]), [0, 2, 1, 3])
   return g.hook(`${name}.hook_z`, z, ['position', heads, dHead])
+}
+
+/**
+ * z + b_V, which fold_value_biases takes out of v and z: since a pattern's rows sum to one, it is the same at every position.
+ * z [row, position, heads, dHead], bias with keyValueHeads * dHead features; heads that share a key-value head share its bias.
+ */
+export function addValueBias({ graph }: HookedGraph, z: Value, bias: Value, { heads, keyValueHeads, dHead }: AttentionShape): Value {
+  const grouped = graph.reshape(z, [0, 0, keyValueHeads, heads / keyValueHeads, dHead])
+  return graph.reshape(graph.add(grouped, graph.reshape(bias, [keyValueHeads, 1, dHead])), [0, 0, heads, dHead])
 }

@@ -31,10 +31,14 @@ export interface PositionInput {
   readonly shape: readonly number[]
 }
 
-/** The unembedding: logits = softCap(x @ weight.T), weight [vocabulary, dModel]. */
+/**
+ * The unembedding: logits = softCap(x @ weight.T), weight [vocabulary, dModel]. `isCentred`: center_unembed takes the mean
+ * over the vocabulary out of the logits; never together with a soft cap, which such a shift would change.
+ */
 export interface Unembedding {
   readonly weight: StoredTensor
   readonly softCap: number | null
+  readonly isCentred: boolean
 }
 
 export interface Transformer {
@@ -42,6 +46,7 @@ export interface Transformer {
   readonly unembedding: Unembedding
   /** Token ids that config.json names as BOS, EOS or padding. */
   readonly specialIds: readonly number[]
+  /** What stands before a text. Null where TransformerLens prepends nothing by default (Qwen), whatever config.json names. */
   readonly bosId: number | null
   /** The graph inputs that depend on the prompt's length alone, by name. */
   positionInputs(length: number): ReadonlyMap<string, PositionInput>

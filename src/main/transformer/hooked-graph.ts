@@ -4,13 +4,21 @@
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
 
-/** A hook point's shape after the batch dimension: sizes, or the axes that follow the prompt. */
-export type HookShape = readonly (number | 'position' | 'query' | 'key')[]
+/**
+ * A hook point's shape after the batch dimension: sizes, or the axes that follow the prompt. `batch-position-head` is all
+ * leading axes in one, as TransformerLens flattens them where it normalizes queries and keys; no batch dimension stands before it.
+ */
+export type HookShape = readonly (number | 'position' | 'query' | 'key' | 'batch-position-head')[]
 
 export interface HookedGraph {
   readonly graph: GraphBuilder
   /** Names the value as TransformerLens does; gives what flows on from here. */
   hook(name: string, value: Value, shape: HookShape): Value
+  /**
+   * Where a hook point of this reading lacks what is folded into weights: the same activation with it, as the unprocessed model
+   * has it. SAEs that were trained on that read it here.
+   */
+  unfolded(name: string, value: Value, shape: HookShape): Value
   /** A value that several blocks of one graph share, made when it is first asked for. */
   once(name: string, make: () => Value): Value
 }

@@ -40,6 +40,7 @@ export function listHookPoints(transformer: Transformer): HookPoint[] {
       points.push({ name, shape, width: hookWidth(shape) })
       return value
     },
+    unfolded: (_name, value) => value,
     once(name, make) {
       const value = shared.get(name) ?? make()
       shared.set(name, value)

@@ -1,35 +1,41 @@
 /** Rotary position embedding, halves convention (Su et al. 2021 as in GPT-NeoX, Llama, Gemma). */
 import type { Value } from '../onnx/graph.ts'
+import type { PositionInput } from './family.ts'
 import type { HookedGraph } from './hooked-graph.ts'
 
-/** cos and sin [positions, dHead / 2] for positions from zero: angle = position / base^(2i / dHead), worked out in double precision. */
-export function rotaryTables(positions: number, dHead: number, base: number): { cos: Float32Array; sin: Float32Array } {
-  const half = dHead / 2
-  const cos = new Float32Array(positions * half)
-  const sin = new Float32Array(positions * half)
-  for (let i = 0; i < half; i++) {
-    const frequency = base ** ((-2 * i) / dHead)
-    for (let position = 0; position < positions; position++) {
-      cos[position * half + i] = Math.cos(position * frequency)
-      sin[position * half + i] = Math.sin(position * frequency)
-    }
-  }
-  return { cos, sin }
+/** The first `2 * frequencies.length` features of each head turn; feature pair i by `position * frequencies[i]` radians. */
+export interface Rotary {
+  /** Its tables are the graph inputs `<table>.cos` and `<table>.sin`. */
+  readonly table: string
+  readonly frequencies: readonly number[]
 }
 
-/** Rotates x [row, position, heads, dHead] by the graph inputs `<table>.cos` and `<table>.sin`. */
-export function rotate(g: HookedGraph, x: Value, dHead: number, table: string): Value {
+/** What feeds the tables, each [length, frequencies]: angles worked out in double precision. */
+export function rotaryInputs({ table, frequencies }: Rotary, length: number): [string, PositionInput][] {
+  const half = frequencies.length
+  const of = (wave: (angle: number) => number): PositionInput => ({
+    data: Float32Array.from({ length: length * half }, (_, place) => wave(Math.floor(place / half) * (frequencies[place % half] ?? 0))),
+    shape: [length, half]
+  })
+  return [
+    [`${table}.cos`, of(Math.cos)],
+    [`${table}.sin`, of(Math.sin)]
+  ]
+}
+
+/** Rotates x [row, position, heads, dHead]. */
+export function rotate(g: HookedGraph, x: Value, dHead: number, { table, frequencies }: Rotary): Value {
   const { graph } = g
-  const [cos, sin] = (['cos', 'sin'] as const).map(part =>
-    g.once(`${table}.${part}.heads`, () => graph.unsqueeze(graph.input(`${table}.${part}`, 'float32', ['position', dHead / 2]), [1]))
-  )
-  if (cos === undefined || sin === undefined) throw new Error('a table has cos and sin')
-  const [first, second] = graph.halves(x)
-  return graph.concatenate(
-    [
-      graph.subtract(graph.multiply(first, cos), graph.multiply(second, sin)),
-      graph.add(graph.multiply(second, cos), graph.multiply(first, sin))
-    ],
-    -1
-  )
+  const half = frequencies.length
+  if (half === 0) return x
+  const tableOf = (part: 'cos' | 'sin') =>
+    g.once(`${table}.${part}.heads`, () => graph.unsqueeze(graph.input(`${table}.${part}`, 'float32', ['position', half]), [1]))
+  const [cos, sin] = [tableOf('cos'), tableOf('sin')]
+  const [first, rest] = graph.splitLast(x, half, dHead - half)
+  const [second, still] = dHead === 2 * half ? [rest, null] : graph.splitLast(rest, half, dHead - 2 * half)
+  const turned = [
+    graph.subtract(graph.multiply(first, cos), graph.multiply(second, sin)),
+    graph.add(graph.multiply(second, cos), graph.multiply(first, sin))
+  ]
+  return graph.concatenate(still === null ? turned : [...turned, still], -1)
 }

@@ -91,6 +91,12 @@ export function typeTerm(type: number): string {
   return `=t${type}`
 }
 
+/** Whether a text has a run without terms of its own, and so `longRunTerm`. */
+export function hasLongRun(text: string): boolean {
+  // Upper case is at most three times as long.
+  return text.length * 3 > longestRun && splitRuns(text.toUpperCase()).some(run => run.length > longestRun)
+}
+
 interface KnownRun {
   readonly piece: string
   readonly backwards: string

@@ -1,4 +1,6 @@
 /** A literal query as expressions of the text index. Whatever they find is looked at; what they do not find does not match. */
+
+import { either } from './expression.ts'
 import { backwardPairTerm, encodePiece, longRunTerm, pairTerm, patternsOf, type RunPattern } from './index-terms.ts'
 import type { KnownTerms } from './known-terms.ts'
 import type { Vocabulary } from './vocabulary.ts'
@@ -30,10 +32,6 @@ function exact(term: string): string {
 
 function starting(term: string): string {
   return `"${term}"*`
-}
-
-function either(expressions: readonly string[]): string {
-  return expressions.length === 1 ? (expressions[0] ?? '') : `(${expressions.join(' OR ')})`
 }
 
 /** One run, cut at one end or both or at none. */

@@ -1,4 +1,5 @@
 /** A query of words as expressions of the text index, best first: texts with more of the alternatives, then shorter texts. */
+import { either } from './expression.ts'
 import { encodePiece } from './index-terms.ts'
 import type { Vocabulary } from './vocabulary.ts'
 import { holds, type WordNode } from './word-query.ts'
@@ -34,8 +35,7 @@ const nothing: Found = { expression: null, isExact: true, isNone: true }
 
 function anyOf(runs: readonly string[]): Found {
   if (runs.length === 0) return nothing
-  const terms = runs.map(run => `"${encodePiece(run)}"`)
-  return { expression: terms.length === 1 ? (terms[0] ?? '') : `(${terms.join(' OR ')})`, isExact: true, isNone: false }
+  return { expression: either(runs.map(run => `"${encodePiece(run)}"`)), isExact: true, isNone: false }
 }
 
 function allOf(parts: readonly Found[]): Found {

@@ -107,8 +107,8 @@ const norm = (row: Float32Array) => Math.sqrt(row.reduce((sum, value) => sum + v
 describe('reference.json', () => {
   for (const expected of reference) {
     test(`${expected.prompt.slice(0, 40)}: hooks, logits and latents at the last position`, async () => {
-      const scope = Object.entries(expected.sae_latents).filter(([folder]) => folder.includes('demo-scope-res'))
-      expect(scope).toHaveLength(3)
+      const scope = Object.entries(expected.sae_latents)
+      expect(scope).toHaveLength(5)
       const saes = scope.map(([folder], index) => ({ name: `sae${index}`, path: path.join(demo, folder) }))
       const { result, saved } = await runAndSave({
         ...base,

@@ -5,7 +5,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { z } from 'zod'
-import { processingFlag } from '../../../contract/run.ts'
+import { fromMaybeNumber } from '../../../contract/numbers.ts'
+import { type ProcessingFlag, processingFlag } from '../../../contract/run.ts'
 import { readSafetensors } from '../../checkpoint/safetensors.ts'
 import { readTensor } from '../../checkpoint/values.ts'
 import { CompiledPlans } from '../compiled.ts'
@@ -22,35 +23,20 @@ export function golden(...parts: string[]): string {
 }
 
 const ids = z.object({ ids: z.array(z.int()) })
-const saeRun = z.object({ prompt: z.string(), model_variant: z.string(), file: z.string(), file_error_term: z.string().optional() })
 
 const indexSchema = z.object({
   models: z.array(
     z.object({ id: z.string(), path: z.string(), variants: z.array(z.string()), prompts: z.array(z.object({ id: z.string() })) })
   ),
-  saes: z.array(
+  extra_variants: z.array(
     z.object({
-      id: z.string(),
       model: z.string(),
-      format: z.string(),
-      path: z.string().optional(),
-      hooks: z.array(z.string()),
-      members: z.array(z.string()).optional(),
-      metrics_file: z.string().optional(),
-      runs: z.array(saeRun)
+      variant: z.string(),
+      cache_order: z.array(z.string()),
+      runs: z.array(z.object({ prompt: z.string(), file: z.string() }))
     })
   ),
-  positions: z.array(
-    z.object({
-      sae: z.union([z.string(), z.array(z.string())]),
-      model: z.string(),
-      hook: z.array(z.string()),
-      model_variant: z.string(),
-      prompt: z.string(),
-      kept_positions: z.array(z.int()),
-      file: z.string()
-    })
-  )
+  tl_state: z.array(z.object({ model: z.string(), variant: z.string(), file: z.string() }))
 })
 
 export const index = indexSchema.parse(JSON.parse(await fs.readFile(golden('index.json'), 'utf8')))
@@ -76,13 +62,16 @@ export async function tensorsOf(file: string): Promise<Map<string, Values>> {
   return new Map(entries)
 }
 
-/** Processing and layer order behind a golden variant's name. */
+/** TransformerLens's flags behind a golden variant's name: all, none, or the one in `<flag>_only`. */
+function processingOf(name: string): ProcessingFlag[] {
+  if (name === 'processed') return [...processingFlag.options]
+  return name === 'no_processing' ? [] : [processingFlag.parse(name.replace(/_only$/, ''))]
+}
+
+/** Processing and layer order behind a golden variant's name. Throws for a name that is none. */
 export function readingOf(variant: string): Pick<InferenceJob, 'processing' | 'layerOrder'> {
   const [name = '', order] = variant.split('__')
-  return {
-    processing: name === 'processed' ? [...processingFlag.options] : [],
-    layerOrder: order === 'hf_layer_order' ? 'checkpoint' : 'transformer-lens'
-  }
+  return { processing: processingOf(name), layerOrder: order === 'hf_layer_order' ? 'checkpoint' : 'transformer-lens' }
 }
 
 /** Runs a job in this process and gives its result with what it saved. */
@@ -163,4 +152,53 @@ export function logSoftmax(logits: Values): Values {
     for (const [place, value] of row.entries()) data[start + place] = value - logSum
   }
   return { shape: logits.shape, data }
+}
+
+/** A tensor that the golden data must have. */
+export function expectValues(name: string, values: Values | undefined): Values {
+  if (values === undefined) throw new Error(`the golden data has no ${name}`)
+  return values
+}
+
+/** Logits, log-probs, ranks, losses and best predictions of a variant against the golden outputs. */
+export function expectOutputs(
+  result: InferenceResult,
+  variant: string,
+  logits: Values | undefined,
+  expected: Map<string, Values>,
+  ids: number[]
+): void {
+  const expectedLogProbs = expectValues('log_probs', expected.get('output.log_probs'))
+  expectClose('logits', logits, expectValues('logits', expected.get('output.logits')), 5e-4, 0)
+  if (logits !== undefined) expectClose('log_probs', logSoftmax(logits), expectedLogProbs, 5e-4, 0)
+  const ours = result.variants.find(candidate => candidate.name === variant)
+  const vocabulary = expectedLogProbs.shape[2] ?? 0
+  for (const [position, id] of ids.entries()) {
+    if (position === 0) {
+      expect(ours?.logProbs[0]).toBeNull()
+      continue
+    }
+    const row = expectedLogProbs.data.subarray((position - 1) * vocabulary, position * vocabulary)
+    const actual = fromMaybeNumber(ours?.logProbs[position] ?? null)
+    expect(Math.abs((actual ?? Number.NaN) - (row[id] ?? 0)), `log-prob of token ${position}`).toBeLessThanOrEqual(5e-4)
+    expect(ours?.ranks[position], `rank of token ${position}`).toBe(row.filter(value => value > (row[id] ?? 0)).length)
+    const best = row.indexOf(Math.max(...row))
+    const predicted = ours?.topK[position - 1]?.[0]
+    expect(predicted?.id, `best prediction after ${position - 1}`).toBe(best)
+    const logit = expected.get('output.logits')?.data[(position - 1) * vocabulary + best] ?? Number.NaN
+    expect(Math.abs((fromMaybeNumber(predicted?.logit ?? null) ?? Number.NaN) - logit), `its logit`).toBeLessThanOrEqual(5e-4)
+  }
+  const losses = ours?.logProbs.slice(1).map(logProb => -(fromMaybeNumber(logProb) ?? Number.NaN)) ?? []
+  const perToken = ids.slice(1).map((id, position) => -(expectedLogProbs.data[position * vocabulary + id] ?? Number.NaN))
+  // Some golden files leave the losses to their log-probs.
+  const recorded = expected.get('output.loss_per_token')?.data ?? Float32Array.from(perToken)
+  expectClose(
+    'loss per token',
+    { shape: [losses.length], data: Float32Array.from(losses) },
+    { shape: [recorded.length], data: recorded },
+    5e-4,
+    0
+  )
+  const loss = recorded.reduce((sum, value) => sum + value, 0) / recorded.length
+  expect(Math.abs((fromMaybeNumber(ours?.loss ?? null) ?? Number.NaN) - loss)).toBeLessThanOrEqual(5e-4)
 }

@@ -29,6 +29,9 @@ const result: RunResult = {
     {
       name: 'one',
       hook: 'blocks.2.hook_resid_post',
+      hookOut: null,
+      normFactor: null,
+      notes: [],
       path: '/sae',
       source: 'model/2-res',
       sourceChosenByHand: false,
@@ -37,7 +40,17 @@ const result: RunResult = {
         spliced: reading([[], [], []])
       }
     },
-    { name: 'other', hook: 'blocks.1.hook_resid_post', path: '/sae1', source: null, sourceChosenByHand: false, byVariant: {} }
+    {
+      name: 'other',
+      hook: 'blocks.1.hook_resid_post',
+      hookOut: null,
+      normFactor: null,
+      notes: [],
+      path: '/sae1',
+      source: null,
+      sourceChosenByHand: false,
+      byVariant: {}
+    }
   ],
   provider: 'cpu',
   providerReason: '',

@@ -36,6 +36,9 @@ const result: RunResult = {
     {
       name: 'one',
       hook: 'blocks.2.hook_resid_post',
+      hookOut: null,
+      normFactor: null,
+      notes: [],
       path: '/sae',
       source: 'model/2-res',
       sourceChosenByHand: false,

@@ -1,0 +1,13 @@
+/** The graph input `positions`: 0, 1, 2, ... as float32, as many as the prompt has tokens. */
+import type { Value } from '../onnx/graph.ts'
+import type { PositionInput } from './family.ts'
+import type { HookedGraph } from './hooked-graph.ts'
+
+export function positions({ graph }: HookedGraph): Value {
+  return graph.input('positions', 'float32', ['position'])
+}
+
+/** What feeds it for a prompt of some length. */
+export function positionsInput(length: number): [string, PositionInput] {
+  return ['positions', { data: Float32Array.from({ length }, (_, position) => position), shape: [length] }]
+}
