@@ -57,6 +57,13 @@ export default {
       to: { path: '^src/main/(checkpoint|onnx|transformer|sae|inference|engine)/' }
     },
     {
+      name: 'hub-stands-alone',
+      comment: 'The hub, its cache and downloads know files and the network, and nothing of models.',
+      severity: 'error',
+      from: { path: '^src/main/hub/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/hub/)' }
+    },
+    {
       name: 'hosts-ask-the-engine',
       comment: 'The command line and the hosts reach models and SAEs through the engine alone.',
       severity: 'error',

@@ -31,16 +31,23 @@ export function temporaryFolder(): string {
   return folder
 }
 
-/** Runs a command to its end, in a home of its own. */
-export function splice(args: readonly string[], options: { home: string; cwd?: string }): Promise<Outcome> {
+/** Where a command runs: in a home of its own, perhaps with variables of its own. */
+export interface Surroundings {
+  home: string
+  cwd?: string
+  env?: Record<string, string>
+}
+
+/** Runs a command to its end. */
+export function splice(args: readonly string[], options: Surroundings): Promise<Outcome> {
   return startSplice(args, options).ended
 }
 
 /** Starts a command; `ended` settles when it has ended and all that it wrote is read. */
-export function startSplice(args: readonly string[], options: { home: string; cwd?: string }) {
+export function startSplice(args: readonly string[], options: Surroundings) {
   const child = spawn(command, args, {
     cwd: options.cwd ?? root,
-    env: { ...process.env, SPLICE_HOME: options.home },
+    env: { ...process.env, SPLICE_HOME: options.home, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   const outcome: Outcome = { code: null, stdout: '', stderr: '' }

@@ -17,10 +17,10 @@ export interface Workbench {
 }
 
 /** Starts `splice serve` in a home and opens its URL; the demo has been run when this settles. */
-export async function openWorkbench(home: string): Promise<Workbench> {
+export async function openWorkbench(home: string, env: Record<string, string> = {}): Promise<Workbench> {
   const host = spawn(command, ['serve', '--no-open'], {
     cwd: root,
-    env: { ...process.env, SPLICE_HOME: home },
+    env: { ...process.env, SPLICE_HOME: home, ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   let browser: Browser | undefined

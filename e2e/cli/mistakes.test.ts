@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { runResult } from '../../src/contract/run.ts'
+import { commands } from '../../src/main/cli/help.ts'
 import { makeBrokenModels } from '../broken-models.ts'
 import { demo, splice, temporaryFolder } from '../command-line.ts'
 import { golden } from '../golden.ts'
@@ -140,22 +141,15 @@ describe('options', () => {
     [['import'], 'PATH'],
     [['import', '/gone.json'], '/gone.json'],
     [['serve', '--port', 'x'], '--port'],
-    [['serve', 'here'], 'here']
+    [['serve', 'here'], 'here'],
+    [['library', 'here'], 'here'],
+    [['download'], 'REPO']
   ])('%j', async (args, named) => {
     expect(await mistakeOf(args)).toContain(named)
   })
 
   test('help and version exit with 0 and say so on stdout', async () => {
-    for (const args of [
-      ['--help'],
-      ['--version'],
-      ['run', '--help'],
-      ['hooks', '--help'],
-      ['inspect', '--help'],
-      ['import', '--help'],
-      ['search', '--help'],
-      ['serve', '--help']
-    ]) {
+    for (const args of [['--help'], ['--version'], ...commands.map(command => [command, '--help'])]) {
       const { code, stdout, stderr } = await splice(args, { home })
       expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' })
       expect(stdout).toMatch(args[0] === '--version' ? /^\d+\.\d+\.\d+\n$/ : /splice/)

@@ -35,10 +35,24 @@ export const engineEvent = z.discriminatedUnion('type', [
 ])
 export type EngineEvent = z.infer<typeof engineEvent>
 
-/** Choices that outlive a window, by name. Values are small JSON. */
-export const settings = z.object({
-  theme: z.enum(['system', 'light', 'dark']).default('system'),
+/** Where the library looks: folders of the person's, the demo, the Hugging Face cache. */
+const libraryPlaces = z.object({ folders: z.array(z.string()), demo: z.boolean(), hubCache: z.boolean() })
+
+const choices = {
+  theme: z.enum(['system', 'light', 'dark']),
   /** Whether full color means a surprising token (`surprise`) or an expected one. */
-  logProbScale: z.enum(['surprise', 'certainty']).default('surprise')
+  logProbScale: z.enum(['surprise', 'certainty']),
+  library: libraryPlaces
+}
+
+/** Choices that outlive a window, by name. Values are small JSON; what is not chosen has its default. */
+export const settings = z.object({
+  theme: choices.theme.default('system'),
+  logProbScale: choices.logProbScale.default('surprise'),
+  library: choices.library.default({ folders: [], demo: true, hubCache: true })
 })
 export type Settings = z.infer<typeof settings>
+
+/** Some of the settings, to be changed; a default must not pass for a choice here. */
+export const settingsChange = z.object(choices).partial()
+export type SettingsChange = z.infer<typeof settingsChange>

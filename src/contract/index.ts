@@ -4,9 +4,20 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
-import { engineEvent, engineStatus, settings } from './engine.ts'
+import { modelConfig, saeConfig } from './configs.ts'
+import { download, downloadRequest, tokenState } from './downloads.ts'
+import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
 import { errorData } from './errors.ts'
-import { featureKey, featurePage, importEvent, searchRequest, searchResult, sourceSummary } from './explanations.ts'
+import {
+  countRequest,
+  countResult,
+  featureKey,
+  featurePage,
+  importEvent,
+  searchRequest,
+  searchResult,
+  sourceSummary
+} from './explanations.ts'
 import {
   activationEvent,
   activationRequest,
@@ -20,7 +31,18 @@ import {
   hookTableEvent
 } from './hooks.ts'
 import { inspection } from './inspection.ts'
-import { folderListing, modelSummary, pathKind, recentItem, saeSummary, workspace } from './library.ts'
+import {
+  diskContents,
+  folderListing,
+  libraryFolder,
+  modelSummary,
+  pathKind,
+  recentItem,
+  saeSummary,
+  scanEvent,
+  workspace
+} from './library.ts'
+import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
 import { runEvent, runRequest, runSae, token } from './run.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
@@ -34,7 +56,7 @@ export const contract = {
     /** The status at once, then every change of it and every notice. */
     watch: procedure.output(eventIterator(engineEvent)),
     settings: procedure.output(settings),
-    changeSettings: procedure.input(settings.partial()).output(settings)
+    changeSettings: procedure.input(settingsChange).output(settings)
   },
   library: {
     workspace: procedure.output(workspace),
@@ -50,7 +72,37 @@ export const contract = {
     findSaes: procedure.input(path).output(z.array(saeSummary)),
     recent: procedure.output(z.array(recentItem)),
     browse: procedure.input(z.object({ path: z.string().optional() })).output(folderListing),
-    identify: procedure.input(path).output(z.object({ path: z.string(), kind: pathKind }))
+    identify: procedure.input(path).output(z.object({ path: z.string(), kind: pathKind })),
+    /** Where a scan looks, what is included and what is there. */
+    folders: procedure.output(z.array(libraryFolder)),
+    /** What the last scan found, at once. */
+    onDisk: procedure.output(diskContents),
+    /** Looks through the library's folders, or through those given; headers only, and only of what changed since. */
+    scan: procedure.input(z.object({ paths: z.array(z.string()).optional() })).output(eventIterator(scanEvent)),
+    /** A model's config in HookedTransformerConfig's names, and what each processing flag does to it. */
+    modelConfig: procedure.input(path).output(modelConfig),
+    /** All that an SAE's files and its release say of it, without its weights. */
+    saeConfig: procedure.input(path.extend({ hook: z.string().optional() })).output(saeConfig)
+  },
+  releases: {
+    list: procedure.output(releaseTable),
+    /** One for each path of a repository, whatever releases name it; all models' without `model`. */
+    saes: procedure.input(z.object({ model: z.string().optional() })).output(z.array(publishedSae)),
+    /** Tables of releases in installed copies of sae_lens: in the usual places, or at or below a path. */
+    installed: procedure.input(z.object({ path: z.string().optional() })).output(z.array(installedCatalogue)),
+    update: procedure.input(catalogueSource).output(catalogueState),
+    /** Back to the table that came with Splice. */
+    reset: procedure.output(catalogueState)
+  },
+  downloads: {
+    start: procedure.input(downloadRequest).output(download),
+    /** The list at once, then whenever it changed. Downloads go on when nobody watches. */
+    watch: procedure.output(eventIterator(z.array(download))),
+    cancel: procedure.input(z.object({ id: z.string() })),
+    again: procedure.input(z.object({ id: z.string() })).output(download),
+    dismiss: procedure.input(z.object({ id: z.string() })),
+    token: procedure.output(tokenState),
+    keepToken: procedure.input(z.object({ token: z.string().nullable() })).output(tokenState)
   },
   runs: {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
@@ -73,6 +125,8 @@ export const contract = {
   },
   explanations: {
     search: procedure.input(searchRequest).output(searchResult),
+    /** The same question's number of hits, by model, source and explainer. */
+    count: procedure.input(countRequest).output(countResult),
     feature: procedure.input(featureKey).output(featurePage),
     sources: procedure.output(z.array(sourceSummary)),
     importFiles: procedure.input(z.object({ paths: z.array(z.string()).min(1) })).output(eventIterator(importEvent))

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { errorData } from './errors.ts'
+import { trap } from './releases.ts'
 import { normFactor } from './run.ts'
 
 /** A model folder, read from its headers alone. */
@@ -19,6 +21,8 @@ export const modelSummary = z.object({
   /** Anonymous memory that a run of 50 tokens is expected to need; mapped weights are not counted. */
   memoryEstimateBytes: z.number(),
   hookPoints: z.array(z.string()),
+  /** Features per position of each hook point; null where that depends on the prompt. */
+  hookWidths: z.array(z.int().nullable()),
   hasTokenizer: z.boolean()
 })
 export type ModelSummary = z.infer<typeof modelSummary>
@@ -56,7 +60,13 @@ export const saeSummary = z.object({
   /** Neuronpedia source `modelId/layer`, found by repo and path; null when none is known. */
   source: z.string().nullable(),
   release: z.string().nullable(),
-  sizeBytes: z.number()
+  /** Its id in that release. */
+  saeId: z.string().nullable(),
+  /** Stored dtypes, e.g. `F32`. */
+  dtype: z.string(),
+  sizeBytes: z.number(),
+  /** What is known to go wrong with it. */
+  traps: z.array(trap)
 })
 export type SaeSummary = z.infer<typeof saeSummary>
 
@@ -100,3 +110,56 @@ export const workspace = z.object({
   isDemo: z.boolean()
 })
 export type Workspace = z.infer<typeof workspace>
+
+/** Where a library folder comes from: shipped with Splice, the Hugging Face cache, or chosen by the person. */
+export const libraryFolder = z.object({
+  path: z.string(),
+  origin: z.enum(['demo', 'hub-cache', 'chosen']),
+  /** Whether it is looked through. */
+  included: z.boolean(),
+  exists: z.boolean()
+})
+export type LibraryFolder = z.infer<typeof libraryFolder>
+
+/** A place in the Hugging Face cache: the repository, its commit, and the branches or tags that stood for it. */
+export const hubPlace = z.object({ repo: z.string(), commit: z.string(), refs: z.array(z.string()) })
+export type HubPlace = z.infer<typeof hubPlace>
+
+const found = { hub: hubPlace.nullable(), modifiedAt: z.number() }
+
+/** A model that a scan found. */
+export const diskModel = modelSummary.omit({ hookPoints: true, hookWidths: true }).extend(found)
+export type DiskModel = z.infer<typeof diskModel>
+
+/** An SAE that a scan found. */
+export const diskSae = saeSummary.extend(found)
+export type DiskSae = z.infer<typeof diskSae>
+
+/** What looks like a model or an SAE, or a folder that could hold some, and cannot be read. */
+export const unreadableItem = z.object({
+  what: z.enum(['model', 'sae', 'folder']),
+  path: z.string(),
+  name: z.string(),
+  hub: hubPlace.nullable(),
+  error: errorData
+})
+export type UnreadableItem = z.infer<typeof unreadableItem>
+
+const items = { models: z.array(diskModel), saes: z.array(diskSae), unreadable: z.array(unreadableItem) }
+
+/** What the last scan found. `limits` says where it stopped before the end, and why. */
+export const diskContents = z.object({
+  ...items,
+  /** When it was looked through, in ms since 1970; null before the first time. */
+  scannedAt: z.number().nullable(),
+  folders: z.int(),
+  limits: z.array(z.string())
+})
+export type DiskContents = z.infer<typeof diskContents>
+
+/** A scan under way: what it has found since the event before; then everything, which is the last event. */
+export const scanEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('progress'), folder: z.string(), folders: z.int(), ...items }),
+  z.object({ type: z.literal('result'), contents: diskContents })
+])
+export type ScanEvent = z.infer<typeof scanEvent>

@@ -1,16 +1,22 @@
 /**
- * Makes resources/sae-releases.json, the table by which Splice recognises published SAEs, from facts about releases:
- *   node tools/catalogue/build.mjs FACTS.json
- * FACTS.json: {asOf, releases: [{release, repo, model, format, configOverrides?, saes: [{id, path?, neuronpedia?, l0?, normScalingFactor?}]}]}.
+ * Makes resources/sae-releases.json, by which Splice recognises published SAEs, from a folder of facts about releases:
+ *   node tools/catalogue/build.mjs FOLDER
+ * FOLDER/sae-releases.json: {asOf, releases: [{release, repo, model, format, configOverrides?, saes: [{id, path?, neuronpedia?, l0?,
+ * varianceExplained?, normScalingFactor?}]}]}; FOLDER/neuronpedia-models.json: Neuronpedia's model id -> Hugging Face repo.
+ * traps.json beside this file says what is known to go wrong with some SAEs, models.json names models that the facts leave out.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 
-const [factsFile] = process.argv.slice(2)
-if (factsFile === undefined) {
-  console.error('usage: node tools/catalogue/build.mjs FACTS.json')
+const [folder] = process.argv.slice(2)
+if (folder === undefined) {
+  console.error('usage: node tools/catalogue/build.mjs FOLDER')
   process.exit(2)
 }
-const facts = JSON.parse(readFileSync(factsFile, 'utf8'))
+const read = file => JSON.parse(readFileSync(file, 'utf8'))
+const facts = read(join(folder, 'sae-releases.json'))
+const models = { ...read(join(folder, 'neuronpedia-models.json')), ...read(new URL('models.json', import.meta.url)) }
+const traps = read(new URL('traps.json', import.meta.url))
 
 /** The demo's own SAEs. Its sparse one has no explanations, and must not show its neighbour's. */
 const demo = [
@@ -37,20 +43,24 @@ const demo = [
   }
 ]
 
+/** id, path where it is not the id (false: a layer inside a cross-layer file has none), source, L0, variance explained, scale. */
+function rowOf({ id, path, neuronpedia, l0, varianceExplained, normScalingFactor }) {
+  const within = typeof path === 'number' ? false : path === undefined || path === id ? null : path
+  const row = [id, within, neuronpedia, l0, varianceExplained, normScalingFactor].map(value => value ?? null)
+  while (row.length > 1 && row.at(-1) === null) row.pop()
+  return row
+}
+
 const releases = [...demo, ...facts.releases].map(({ release, repo, model, format, configOverrides, saes }) => ({
   release,
   repo,
   model,
   format,
   ...(configOverrides == null ? {} : { configOverrides }),
-  // path in the repository, Neuronpedia source, mean L0, id where it is not the path, normalisation factor where there is one
-  // a path that is a number is a layer inside a cross-layer file, no path of its own
-  saes: saes.map(({ id, path, neuronpedia, l0, normScalingFactor }) => {
-    const within = typeof path === 'string' ? path : id
-    const row = [within, neuronpedia ?? null, l0 ?? null, within === id ? null : id, normScalingFactor ?? null]
-    while (row.length > 3 && row.at(-1) === null) row.pop()
-    return row
-  })
+  saes: saes.map(rowOf)
 }))
-const lines = releases.map(release => JSON.stringify(release)).join(',\n')
-writeFileSync(new URL('../../resources/sae-releases.json', import.meta.url), `{"asOf":"${facts.asOf}","releases":[\n${lines}\n]}\n`)
+const lines = list => `[\n${list.map(item => JSON.stringify(item)).join(',\n')}\n]`
+writeFileSync(
+  new URL('../../resources/sae-releases.json', import.meta.url),
+  `{"asOf":"${facts.asOf}","models":${JSON.stringify(models)},\n"traps":${lines(traps)},\n"releases":${lines(releases)}}\n`
+)

@@ -1,7 +1,8 @@
-/** Tests of the argument parser and of what `splice run` makes of its arguments. */
+/** Tests of the argument parser and of what commands make of their arguments. */
 import { describe, expect, test } from 'vitest'
 import { SpliceError } from '../../contract/errors.ts'
 import { readArguments } from './arguments.ts'
+import { downloadGrammar, readDownloadRequest } from './download.ts'
 import { errorLine } from './exit.ts'
 import { readRunOrder } from './run-request.ts'
 import { readSaeArguments } from './sae-argument.ts'
@@ -227,6 +228,36 @@ describe('splice run', () => {
 
   test('needs a model', () => {
     expect(lineOf(() => readRunOrder(['--prompt', 'x']))).toContain('Add --model DIR')
+  })
+})
+
+describe('what to download', () => {
+  const request = (...argv: string[]) => {
+    const args = readArguments(argv, downloadGrammar)
+    return readDownloadRequest(args.operands, args.values.get('release'), args.values.get('sae-id'))
+  }
+  test('a repository, at a revision, some of its files; or an SAE by its names', () => {
+    expect(request('google/gemma-2-2b')).toEqual({ kind: 'repository', repo: 'google/gemma-2-2b', revision: 'main', patterns: [] })
+    expect(request('gpt2@refs/pr/3', '*.json', 'a b')).toEqual({
+      kind: 'repository',
+      repo: 'gpt2',
+      revision: 'refs/pr/3',
+      patterns: ['*.json', 'a b']
+    })
+    expect(request('--release', 'r', '--sae-id', 'i')).toEqual({ kind: 'sae', release: 'r', saeId: 'i' })
+  })
+  test.each([
+    [[], 'needs REPO'],
+    [['a/b/c'], '"a/b/c" is no repository'],
+    [['../b'], 'is no repository'],
+    [['a/b@'], '"" is no branch'],
+    [['a/b@../x'], 'is no branch'],
+    [['a/b', ''], 'A PATTERN is empty'],
+    [['--release', 'r'], 'needs --sae-id'],
+    [['--sae-id', 'i'], 'needs --release'],
+    [['a/b', '--release', 'r', '--sae-id', 'i'], 'are both given']
+  ])('refuses %j', (argv, message) => {
+    expect(lineOf(() => request(...argv))).toContain(message)
   })
 })
 

@@ -13,7 +13,8 @@ export interface Grammar {
   readonly lists: readonly string[]
   /** What its arguments without dashes are called, e.g. `QUERY`; null where it takes none. */
   readonly operand: string | null
-  readonly operands: 'none' | 'one' | 'some'
+  /** `some` are at least one, `any` also none. */
+  readonly operands: 'none' | 'one' | 'some' | 'any'
 }
 
 /** Arguments sorted by a grammar, still as text. */
@@ -115,6 +116,7 @@ function checkOperands(operands: readonly string[], grammar: Grammar): void {
     }
     return
   }
+  if (first === undefined && grammar.operands === 'any') return
   if (first === undefined)
     throw mistake(
       grammar.operand,

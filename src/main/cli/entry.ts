@@ -57,6 +57,12 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./import.ts')).importExplanations(argv, terminal)
     case 'search':
       return (await import('./search.ts')).search(argv, terminal)
+    case 'library':
+      return (await import('./library.ts')).library(argv, terminal)
+    case 'releases':
+      return (await import('./releases.ts')).releases(argv, terminal)
+    case 'download':
+      return (await import('./download.ts')).download(argv, terminal)
     case 'serve':
       return (await import('./serve.ts')).serve(argv, terminal)
   }

@@ -8,7 +8,7 @@ const exits = `Exit codes: 0 done; 1 internal or engine failure; 2 a mistake in 
 3 finished with rejected rows; 130 stopped by Ctrl-C.`
 
 /** The commands, in the order in which help lists them. */
-export const commands = ['run', 'hooks', 'inspect', 'import', 'search', 'serve'] as const
+export const commands = ['run', 'hooks', 'inspect', 'import', 'search', 'library', 'releases', 'download', 'serve'] as const
 export type Command = (typeof commands)[number]
 
 /** `splice --help`. */
@@ -19,6 +19,9 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
   splice search QUERY                                     search the explanations
+  splice library                                          the models and SAEs on this disk
+  splice releases [--model M]                             what is published, and what of it is on this disk
+  splice download REPO | --release R --sae-id ID          an SAE, a model or files from the Hugging Face hub
   splice serve                                            the workbench in a browser, on this machine's loopback
 
   splice COMMAND --help                                   the options of a command
@@ -114,6 +117,52 @@ Searches the explanations of the mirror. Nothing leaves this machine.
   --limit N                 hits shown, 1 to 1000 (50)
   --json                    prints {total, totalIsExact, nextKey, milliseconds, hits}
 ${everywhere}
+
+${exits}
+`,
+  library: `splice library [--db FILE] [--json]
+
+Looks through the library's folders and lists the models and SAEs on this disk: the demo, the Hugging Face cache
+(HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME), and the folders chosen in the workbench. Headers alone are read, and only of
+what changed since the last time. What cannot be read is listed with its reason.
+
+  --json                    prints {models, saes, unreadable, scannedAt, folders, limits, lookedIn}
+${everywhere}
+
+${exits}
+`,
+  releases: `splice releases [--model M] [--update PATH|online] [--reset] [--db FILE] [--json]
+
+Lists the releases of SAEs that SAELens knows, with Neuronpedia's sources, what is on this disk, and what has
+explanations in the mirror. Nothing leaves this machine without --update online.
+
+  --model M                 only releases of this model: gemma-2-2b, or its repository google/gemma-2-2b
+  --update WHERE            reads a newer table first: a pretrained_saes.yaml, a folder in which sae_lens is
+                            installed (an environment, its site-packages), or online, from SAELens's repository.
+                            It is kept in the home
+  --reset                   goes back to the table that came with Splice
+  --json                    prints {asOf, origin, readAt, skipped, releases: [{release, repo, model, format, ...,
+                            saes: [{id, path, site, layer, width, averageL0, source, onDisk, diskPath, ...}]}]}
+${everywhere}
+
+${exits}
+`,
+  download: `splice download REPO[@REVISION] [PATTERN]... [--db FILE] [--json]
+splice download --release R --sae-id ID [--db FILE] [--json]
+
+Downloads from the Hugging Face hub into the cache that Python's huggingface_hub uses, and prints the path to open.
+What is there is not fetched again; after a break or Ctrl-C the same command goes on where it stopped. Contents are
+compared with the hub's hashes.
+
+  REPO[@REVISION]           owner/name; a branch, tag or commit after @ (main)
+  PATTERN                   files of it: paths of files or folders, or patterns as in Python's fnmatch ('*' means
+                            all); without any, a model's config, tokenizer and safetensors
+  --release R --sae-id ID   an SAE by its names in SAELens; splice releases lists them
+  --json                    prints {repo, revision, commit, path, files, totalBytes, fetchedBytes, seconds}
+${everywhere}
+
+HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN (for gated repositories), HF_HUB_OFFLINE and HTTPS_PROXY count as they
+do in Python.
 
 ${exits}
 `,

@@ -10,6 +10,7 @@ import { type Mirror, openMirror } from '../explanations/mirror.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { resourcesFolder } from '../library/resources.ts'
+import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
 import { makeRouter } from './router.ts'
@@ -20,6 +21,8 @@ export interface EngineOptions {
   readonly home?: string
   /** The mirror's file; `<home>/mirror.sqlite` by default. */
   readonly db?: string
+  /** Threads that read the mirror; without any, reading happens in the engine's own. */
+  readonly readers?: number
   /** Imports the demo's explanations when they are not in the mirror yet. */
   readonly importDemo?: boolean
 }
@@ -30,6 +33,7 @@ export interface EngineServices {
   readonly library: Library
   readonly mirror: Mirror
   readonly inference: InferenceProcess
+  readonly downloads: Downloads
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -44,6 +48,7 @@ class Services implements EngineServices {
   readonly library: Library
   readonly mirror: Mirror
   readonly inference: InferenceProcess
+  readonly downloads: Downloads
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   #announcing: NodeJS.Timeout | null = null
 
@@ -51,6 +56,7 @@ class Services implements EngineServices {
     this.home = home
     this.library = library
     this.mirror = mirror
+    this.downloads = new Downloads(home)
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
       onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
@@ -125,6 +131,7 @@ class Services implements EngineServices {
   async close(): Promise<void> {
     for (const watcher of this.#watchers) watcher.close()
     if (this.#announcing !== null) clearTimeout(this.#announcing)
+    await this.downloads.close()
     await this.inference.close()
     await this.mirror.close()
   }
@@ -133,7 +140,7 @@ class Services implements EngineServices {
 /** Opens the engine. Throws when the mirror or the home folder cannot be opened. */
 export async function createEngine(options: EngineOptions = {}) {
   const home = options.home ?? homeFolder()
-  const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'))
+  const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
   const services = new Services(home, await openLibrary({ home }), mirror)
   const router = makeRouter(services)
   const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()

@@ -65,7 +65,7 @@ export class HookFiles {
   readonly #files = new Map<string, string>()
 
   constructor(home: string) {
-    this.#folder = path.join(home, 'cache', 'downloads')
+    this.#folder = path.join(home, 'cache', 'hook-files')
   }
 
   /**

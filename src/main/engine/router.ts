@@ -3,10 +3,15 @@ import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
 import type { ImportEvent } from '../../contract/explanations.ts'
 import { contract } from '../../contract/index.ts'
+import { hubTokenState, keepHubToken } from '../hub/token.ts'
+import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
+import { readModelConfig, readSaeConfig } from '../library/configs.ts'
+import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import type { EngineServices } from './engine.ts'
 import { EventQueue } from './event-queue.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
+import { releasesWith, scanEvents } from './library-events.ts'
 import { run } from './runs.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
@@ -49,8 +54,9 @@ async function* importEvents(
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, mirror } = services
+  const { library, mirror, downloads } = services
   const hookFiles = new HookFiles(services.home)
+  const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
     try {
       return await next()
@@ -72,10 +78,31 @@ export function makeRouter(services: EngineServices) {
       openModel: os.library.openModel.handler(({ input }) => library.openModel(input.path)),
       openSae: os.library.openSae.handler(({ input: { path, ...choices } }) => library.openSae(path, choices)),
       inspect: os.library.inspect.handler(({ input }) => library.inspect(input.path)),
-      findSaes: os.library.findSaes.handler(({ input }) => library.findSaes(input.path)),
+      findSaes: os.library.findSaes.handler(({ input, signal }) => library.findSaes(input.path, signal)),
       recent: os.library.recent.handler(() => library.recent()),
       browse: os.library.browse.handler(({ input }) => library.browse(input.path)),
-      identify: os.library.identify.handler(({ input }) => library.identify(input.path))
+      identify: os.library.identify.handler(({ input }) => library.identify(input.path)),
+      folders: os.library.folders.handler(() => library.folders()),
+      onDisk: os.library.onDisk.handler(() => library.onDisk()),
+      scan: os.library.scan.handler(({ input, signal }) => withContractErrors(scanEvents(library, input.paths, signal))),
+      modelConfig: os.library.modelConfig.handler(({ input }) => readModelConfig(input.path)),
+      saeConfig: os.library.saeConfig.handler(({ input }) => readSaeConfig(input.path, input.hook))
+    },
+    releases: {
+      list: os.releases.list.handler(() => releases.list()),
+      saes: os.releases.saes.handler(({ input }) => releases.saes(input.model)),
+      installed: os.releases.installed.handler(({ input }) => findInstalledCatalogues(input.path)),
+      update: os.releases.update.handler(({ input, signal }) => updateCatalogue(services.home, input, signal)),
+      reset: os.releases.reset.handler(() => resetCatalogue(services.home))
+    },
+    downloads: {
+      start: os.downloads.start.handler(({ input }) => downloads.start(input)),
+      watch: os.downloads.watch.handler(({ signal }) => withContractErrors(downloads.watch(signal))),
+      cancel: os.downloads.cancel.handler(({ input }) => downloads.cancel(input.id)),
+      again: os.downloads.again.handler(({ input }) => downloads.again(input.id)),
+      dismiss: os.downloads.dismiss.handler(({ input }) => downloads.dismiss(input.id)),
+      token: os.downloads.token.handler(() => hubTokenState(services.home)),
+      keepToken: os.downloads.keepToken.handler(({ input }) => keepHubToken(services.home, input.token))
     },
     runs: {
       run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
@@ -95,6 +122,7 @@ export function makeRouter(services: EngineServices) {
     },
     explanations: {
       search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
+      count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
       importFiles: os.explanations.importFiles.handler(({ input, signal }) =>

@@ -1,22 +1,15 @@
-/** What lies on this disk: judging a path by its content, listing folders, finding SAEs below one. */
+/** What lies on this disk: judging a path by its content, listing folders. */
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import type { FolderEntry, FolderListing, PathKind } from '../../contract/library.ts'
 import { whyUnreadable } from '../checkpoint/open-file.ts'
+import { hubCacheFolder } from '../hub/environment.ts'
 import { isSae } from '../sae/open.ts'
 import { looksLikeSae } from '../sae/place.ts'
+import { looksLikeModel } from './candidates.ts'
 import { resourcesFolder } from './resources.ts'
-
-/** How deep and how far a search below a folder goes. */
-const searchDepth = 6
-const searchFolders = 5000
-
-/** Whether a folder of these names is a model's, whatever else lies in it. */
-export function looksLikeModel(names: readonly string[]): boolean {
-  return names.includes('config.json') && names.some(name => /^model(-\d+-of-\d+)?\.safetensors$|\.safetensors\.index\.json$/.test(name))
-}
 
 /** What a path holds. `folder` is a folder that is neither model nor SAE, `unknown` a file of no known kind. */
 export async function kindOf(file: string): Promise<PathKind> {
@@ -35,10 +28,9 @@ async function kindOfFile(file: string): Promise<PathKind> {
 
 /** Starting points for a folder dialog, as far as they exist. */
 async function places(): Promise<{ label: string; path: string }[]> {
-  const cache = process.env.HF_HUB_CACHE ?? path.join(process.env.HF_HOME ?? path.join(os.homedir(), '.cache', 'huggingface'), 'hub')
   const all = [
     { label: 'Home', path: os.homedir() },
-    { label: 'Hugging Face cache', path: cache },
+    { label: 'Hugging Face cache', path: hubCacheFolder() },
     { label: 'Demo', path: path.join(resourcesFolder(), 'demo') },
     { label: 'Disk', path: path.parse(os.homedir()).root }
   ]
@@ -76,38 +68,4 @@ export async function listFolder(given: string | undefined): Promise<FolderListi
   kept.sort((a, b) => Number(b.isFolder) - Number(a.isFolder) || a.name.localeCompare(b.name, 'en', { numeric: true }))
   const parent = path.dirname(folder)
   return { path: folder, parent: parent === folder ? null : parent, entries: kept, places: await places() }
-}
-
-/** SAEs at or below a path, in the order of their names: folders, or files where a folder holds several. Links to folders are not followed. */
-export async function findSaePaths(root: string): Promise<string[]> {
-  const found: string[] = []
-  let visited = 0
-  async function visit(folder: string, depth: number): Promise<void> {
-    visited += 1
-    if (visited > searchFolders) return
-    const entries = await fs.readdir(folder, { withFileTypes: true }).catch(() => [])
-    entries.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
-    const here = await saesIn(
-      folder,
-      entries.map(entry => entry.name)
-    )
-    found.push(...here)
-    if (depth === 0 || here[0] === folder) return
-    const folders = entries.filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
-    for (const { name } of folders) await visit(path.join(folder, name), depth - 1)
-  }
-  await visit(path.resolve(root), searchDepth)
-  return found
-}
-
-/** A folder that is an SAE, or the files in it that are SAEs of their own. */
-async function saesIn(folder: string, names: readonly string[]): Promise<string[]> {
-  if (!looksLikeSae(names)) return []
-  if (await isSae(folder)) return [folder]
-  const files: string[] = []
-  for (const name of names.filter(candidate => looksLikeSae([candidate]))) {
-    const file = path.join(folder, name)
-    if (await isSae(file)) files.push(file)
-  }
-  return files
 }

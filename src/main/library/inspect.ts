@@ -8,17 +8,19 @@ import type { StoredTensor } from '../checkpoint/tensor.ts'
 import { openWeightFile, type WeightEntry } from '../checkpoint/weight-file.ts'
 import { isSae } from '../sae/open.ts'
 import { looksLikeSae } from '../sae/place.ts'
+import { readHookedConfig } from '../transformer/hooked-config.ts'
 import { type Model, openModel } from '../transformer/model.ts'
-import { looksLikeModel } from './folders.ts'
+import { looksLikeModel } from './candidates.ts'
 import { describeModel, describeSae, openReleased } from './summaries.ts'
 
 function listed({ name, dtype, shape, byteLength, file }: StoredTensor | WeightEntry): InspectedTensor {
   return { name, dtype, shape: [...shape], sizeBytes: byteLength, file }
 }
 
-/** A model's sizes by HookedTransformerConfig's names; its tensors were checked against them. */
+/** A model's config by HookedTransformerConfig's names; its tensors were checked against it. */
 function hookedConfig(model: Model): Record<string, unknown> {
   const { architectures } = model.checkpoint.config
+  const { config } = readHookedConfig(model.checkpoint.config)
   return {
     model_name: model.name,
     original_architecture: Array.isArray(architectures) ? architectures[0] : null,
@@ -29,7 +31,8 @@ function hookedConfig(model: Model): Record<string, unknown> {
     n_heads: model.heads,
     n_key_value_heads: model.keyValueHeads === model.heads ? null : model.keyValueHeads,
     d_mlp: model.dMlp,
-    d_vocab: model.vocabulary
+    d_vocab: model.vocabulary,
+    ...config
   }
 }
 

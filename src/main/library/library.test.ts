@@ -87,7 +87,7 @@ describe('opening', () => {
   })
   test('all SAEs below a folder are found, with their sources', async () => {
     const library = await openLibrary({ home })
-    const found = await library.findSaes(path.join(demo, 'saes'))
+    const found = await library.findSaes(path.join(demo, 'saes'), undefined)
     expect(found.map(({ name, source, dSae }) => [name, source, dSae])).toEqual([
       ['blocks.2.attn.hook_z', 'demo-gemma2-tiny/2-demo-att-1k', 1024],
       ['blocks.2.hook_mlp_out', 'demo-gemma2-tiny/2-demo-mlp-1k', 1024],
@@ -103,7 +103,7 @@ describe('SAEs of every format', () => {
     const { saes } = z
       .object({ saes: z.array(z.object({ path: z.string().optional() })) })
       .parse(JSON.parse(await fs.readFile(path.join(golden, 'index.json'), 'utf8')))
-    const found = (await (await openLibrary({ home })).findSaes(path.join(golden, 'saes'))).map(sae => sae.path)
+    const found = (await (await openLibrary({ home })).findSaes(path.join(golden, 'saes'), undefined)).map(sae => sae.path)
     for (const { path: named } of saes) {
       if (named === undefined) continue
       const at = path.join(golden, named)

@@ -2,10 +2,12 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { type Settings, settings as settingsSchema } from '../../contract/engine.ts'
+import { type Settings, type SettingsChange, settings as settingsSchema } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import {
+  type DiskContents,
   type FolderListing,
+  type LibraryFolder,
   type ModelSummary,
   type PathKind,
   type RecentItem,
@@ -16,11 +18,13 @@ import {
 } from '../../contract/library.ts'
 import { attach } from '../sae/fit.ts'
 import { openModel } from '../transformer/model.ts'
-import { findSaePaths, kindOf, listFolder } from './folders.ts'
+import { libraryFolders, openDisk, type ScanProgress } from './disk.ts'
+import { kindOf, listFolder } from './folders.ts'
 import { inspect } from './inspect.ts'
+import { useCatalogue } from './releases.ts'
 import { resourcesFolder } from './resources.ts'
 import { StateFile } from './state-file.ts'
-import { describeModel, describeSae, openReleased, type SaeChoices } from './summaries.ts'
+import { describeModel, describeSae, openReleased, type SaeChoices, withRelease } from './summaries.ts'
 
 const savedWorkspace = workspaceSchema.omit({ isDemo: true })
 type SavedWorkspace = z.infer<typeof savedWorkspace>
@@ -51,6 +55,7 @@ export async function openLibrary({ home }: { home: string }) {
   const workspaceFile = new StateFile(path.join(home, 'workspace.json'), savedWorkspace.nullable(), () => null)
   const recentFile = new StateFile(path.join(home, 'recent.json'), savedRecent, () => [])
   const settingsFile = new StateFile(path.join(home, 'settings.json'), settingsSchema, () => settingsSchema.parse({}))
+  useCatalogue(home)
   let remembering: Promise<void> = Promise.resolve()
 
   /** Puts an item in front of the recent ones, one after the other. */
@@ -64,6 +69,15 @@ export async function openLibrary({ home }: { home: string }) {
       })
     return remembering
   }
+
+  const disk = openDisk(home, {
+    readModel: async folder => {
+      const { hookPoints: _, hookWidths: __, ...model } = describeModel(await openModel(folder))
+      return model
+    },
+    readSae: async at => describeSae(await openReleased(at, {})),
+    withRelease
+  })
 
   return {
     /** The demo at first, later what was saved, unless its model is gone. */
@@ -102,10 +116,25 @@ export async function openLibrary({ home }: { home: string }) {
     inspect,
 
     /** SAEs at or below a path; those that cannot be read are left out. */
-    async findSaes(root: string): Promise<SaeSummary[]> {
-      const paths = await findSaePaths(root)
-      const found = await Promise.allSettled(paths.map(async at => describeSae(await openReleased(at, {}))))
-      return found.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+    async findSaes(root: string, signal: AbortSignal | undefined): Promise<SaeSummary[]> {
+      const nothing = { signal, onFolder: () => undefined, onFound: () => undefined }
+      return (await disk.scanPaths([root], nothing)).saes
+    },
+
+    /** Where a scan looks. */
+    async folders(): Promise<LibraryFolder[]> {
+      return libraryFolders(await settingsFile.read())
+    },
+
+    /** What the last scan found, without looking. */
+    onDisk(): Promise<DiskContents> {
+      return disk.contents()
+    },
+
+    /** Looks through the library's folders, or those given. Throws `library/cancelled` when the signal ends it. */
+    async scan(paths: readonly string[] | undefined, progress: ScanProgress): Promise<DiskContents> {
+      if (paths !== undefined) return disk.scanPaths(paths, progress)
+      return disk.scanFolders(await libraryFolders(await settingsFile.read()), progress)
     },
 
     async recent(): Promise<RecentItem[]> {
@@ -129,8 +158,8 @@ export async function openLibrary({ home }: { home: string }) {
       return settingsFile.read()
     },
 
-    async changeSettings(change: Partial<Settings>): Promise<Settings> {
-      const changed = { ...(await settingsFile.read()), ...change }
+    async changeSettings(change: SettingsChange): Promise<Settings> {
+      const changed = settingsSchema.parse({ ...(await settingsFile.read()), ...change })
       await settingsFile.write(changed)
       return changed
     }

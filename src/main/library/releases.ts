@@ -1,105 +1,132 @@
 /**
- * Which published SAE a path holds: the repository's name on the path and the path within it, looked up in
- * resources/sae-releases.json. A source belongs to the SAE that has it and to no other L0 of its layer and width.
+ * Which published SAE a path holds: the repository's name on the path and the path within it, looked up in the catalogue.
+ * A source belongs to the SAE that has it and to no other L0 of its layer and width.
  */
-import fs from 'node:fs/promises'
 import path from 'node:path'
-import { z } from 'zod'
-import { resourcesFolder } from './resources.ts'
-
-/** Path in the repository, Neuronpedia source, mean L0; then the id where it is not the path, and the normalisation factor. */
-const entry = z.tuple([z.string(), z.string().nullable(), z.number().nullable()]).rest(z.union([z.string(), z.number(), z.null()]))
-const table = z.object({
-  asOf: z.string(),
-  releases: z.array(
-    z.object({
-      release: z.string(),
-      repo: z.string(),
-      model: z.string(),
-      format: z.string(),
-      configOverrides: z.record(z.string(), z.unknown()).optional(),
-      saes: z.array(entry)
-    })
-  )
-})
+import { type Catalogue, type ReleasedSae, readCatalogue } from './catalogue.ts'
 
 /** What is known of a published SAE. */
 export interface KnownSae {
   readonly release: string
   readonly repo: string
+  /** Path within the repository. */
+  readonly path: string
   /** Its id in SAELens's release. */
   readonly saeId: string
   /** Neuronpedia source `modelId/layer`. */
   readonly source: string | null
   readonly averageL0: number | null
+  readonly varianceExplained: number | null
   /** By what SAELens scales the activations before encoding, where the SAE was trained on scaled ones and no file says so. */
   readonly normScalingFactor: number | null
+  /** SAELens's name of its on-disk format. */
+  readonly format: string
   /** What SAELens puts into its config. */
   readonly configOverrides: Readonly<Record<string, unknown>>
   /** What SAELens passes to TransformerLens's `from_pretrained_no_processing` for it. */
   readonly modelFromPretrainedKwargs: Readonly<Record<string, unknown>>
 }
 
-interface Releases {
-  /** By the repository's name without its owner, then by `repo` and path within it. */
+/** A catalogue with what is looked up in it. */
+export interface ReleaseIndex {
+  readonly catalogue: Catalogue
+  /** Full repository names by the name without its owner. */
   readonly repositories: ReadonlyMap<string, readonly string[]>
+  /** By `repo/path`. */
   readonly saes: ReadonlyMap<string, KnownSae>
 }
 
+/** Whose catalogue is in force: that of a home, or with null the shipped one. It is read when it is first asked for. */
+let homeInForce: string | null = null
+let inForce: Promise<ReleaseIndex> | null = null
+
+/** Puts the catalogue of a home (null: the shipped one) in force for this process, as it is on disk now. */
+export function useCatalogue(home: string | null): void {
+  homeInForce = home
+  inForce = null
+}
+
+/** The catalogue in force. */
+export function releaseIndex(): Promise<ReleaseIndex> {
+  inForce ??= readCatalogue(homeInForce).then(indexCatalogue)
+  return inForce
+}
+
 /** What a release passes to the model's loader. */
-function kwargsOf(configOverrides: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+export function modelKwargsOf(configOverrides: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kwargs = configOverrides.model_from_pretrained_kwargs
   return typeof kwargs === 'object' && kwargs !== null ? { ...kwargs } : {}
 }
 
-let loading: Promise<Releases> | null = null
-
-async function load(): Promise<Releases> {
-  const text = await fs.readFile(path.join(resourcesFolder(), 'sae-releases.json'), 'utf8')
-  const { releases } = table.parse(JSON.parse(text))
+/** Prepares a catalogue for looking up. */
+export function indexCatalogue(catalogue: Catalogue): ReleaseIndex {
   const repositories = new Map<string, string[]>()
   const saes = new Map<string, KnownSae>()
-  for (const { release, repo, configOverrides, saes: entries } of releases) {
+  for (const { release, repo, format, configOverrides, saes: entries } of catalogue.releases) {
     const name = repo.slice(repo.lastIndexOf('/') + 1)
     const known = repositories.get(name) ?? []
     if (!known.includes(repo)) repositories.set(name, [...known, repo])
-    for (const [within, source, averageL0, id, normScalingFactor] of entries) {
-      const key = `${repo}/${within}`
-      const before = saes.get(key)
-      // A canonical release names an SAE of another release a second time; what either knows counts.
-      saes.set(key, {
-        release: before?.release ?? release,
-        repo,
-        saeId: before?.saeId ?? (typeof id === 'string' ? id : within),
-        source: before?.source ?? source,
-        averageL0: before?.averageL0 ?? averageL0,
-        normScalingFactor: before?.normScalingFactor ?? (typeof normScalingFactor === 'number' ? normScalingFactor : null),
-        configOverrides: { ...before?.configOverrides, ...configOverrides },
-        modelFromPretrainedKwargs: { ...before?.modelFromPretrainedKwargs, ...kwargsOf(configOverrides) }
-      })
+    for (const sae of entries) {
+      if (sae.path === null) continue
+      const key = `${repo}/${sae.path}`
+      saes.set(key, combine(saes.get(key), { release, repo, format, configOverrides }, sae, sae.path))
     }
   }
-  return { repositories, saes }
+  return { catalogue, repositories, saes }
 }
 
-/** Repositories that a path may lie in, with the path within them: by the Hugging Face cache's folders, or by a folder of that name. */
-function candidates(file: string, repositories: Releases['repositories']): string[] {
+/** A canonical release names an SAE of another release a second time; what either knows counts. */
+function combine(
+  before: KnownSae | undefined,
+  of: Pick<KnownSae, 'release' | 'repo' | 'format' | 'configOverrides'>,
+  sae: ReleasedSae,
+  within: string
+): KnownSae {
+  return {
+    release: before?.release ?? of.release,
+    repo: of.repo,
+    path: within,
+    saeId: before?.saeId ?? sae.id,
+    source: before?.source ?? sae.source,
+    averageL0: before?.averageL0 ?? sae.averageL0,
+    varianceExplained: before?.varianceExplained ?? sae.varianceExplained,
+    normScalingFactor: before?.normScalingFactor ?? sae.normScalingFactor,
+    format: before?.format ?? of.format,
+    configOverrides: { ...before?.configOverrides, ...of.configOverrides },
+    modelFromPretrainedKwargs: { ...before?.modelFromPretrainedKwargs, ...modelKwargsOf(of.configOverrides) }
+  }
+}
+
+/** A repository and a path within it. */
+export interface RepositoryPlace {
+  readonly repo: string
+  readonly path: string
+}
+
+/**
+ * Repositories that a path may lie in, with the path within them: by the Hugging Face cache's folders, or by a folder that has
+ * the name of a repository of the catalogue. The innermost one comes first.
+ */
+export function repositoryPlaces(file: string, repositories: ReleaseIndex['repositories']): RepositoryPlace[] {
   const parts = path.resolve(file).split(path.sep)
-  return parts.flatMap((part, at) => {
-    const cached = /^models--(.+?)--(.+)$/.exec(part)
-    if (cached !== null && parts[at + 1] === 'snapshots') return [`${cached[1]}/${cached[2]}/${parts.slice(at + 3).join('/')}`]
-    return (repositories.get(part) ?? []).map(repo => `${repo}/${parts.slice(at + 1).join('/')}`)
-  })
+  return parts
+    .flatMap((part, at) => {
+      const cached = /^models--(.+?)--(.+)$/.exec(part)
+      if (cached !== null && parts[at + 1] === 'snapshots') {
+        return [{ repo: `${cached[1]}/${cached[2]}`, path: parts.slice(at + 3).join('/') }]
+      }
+      return (repositories.get(part) ?? []).map(repo => ({ repo, path: parts.slice(at + 1).join('/') }))
+    })
+    .reverse()
 }
 
-/** What is known of the SAE at a path, a folder or a weights file; null when it is none that the table names. */
+/** What is known of the SAE at a path, a folder or a weights file; null when it is none that the catalogue names. */
 export async function releaseOf(saePath: string): Promise<KnownSae | null> {
-  loading ??= load()
-  const { repositories, saes } = await loading
-  for (const key of candidates(saePath, repositories)) {
+  const { repositories, saes } = await releaseIndex()
+  for (const { repo, path: within } of repositoryPlaces(saePath, repositories)) {
     // The path itself, or a file below it, such as params.npz or checkpoints/final.safetensors.
-    const above = path.posix.dirname(key)
-    const known = saes.get(key) ?? saes.get(above) ?? saes.get(path.posix.dirname(above))
+    const above = path.posix.dirname(within)
+    const known = [within, above, path.posix.dirname(above)].map(key => saes.get(`${repo}/${key}`)).find(found => found !== undefined)
     if (known !== undefined) return known
   }
   return null

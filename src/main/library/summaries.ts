@@ -6,6 +6,7 @@ import { openSae } from '../sae/open.ts'
 import { type Sae, tensorsOf } from '../sae/sae.ts'
 import type { Model } from '../transformer/model.ts'
 import { readingFacts, releaseOf } from './releases.ts'
+import { trapsAt } from './traps.ts'
 
 /** Short name for pickers: in Gemma Scope what follows the repository, else the SAE's own. */
 function saeName(sae: Sae): string {
@@ -38,6 +39,7 @@ export function describeModel(model: Model): ModelSummary {
     sizeBytes: model.checkpoint.sizeBytes,
     memoryEstimateBytes: estimateMemory(model),
     hookPoints: model.hookPoints.map(point => point.name),
+    hookWidths: model.hookPoints.map(point => point.width),
     hasTokenizer: model.checkpoint.tokenizerFile !== null
   }
 }
@@ -54,10 +56,23 @@ export async function openReleased(saePath: string, choices: SaeChoices): Promis
   return openSae(saePath, { ...choices, release: readingFacts(await releaseOf(saePath)) })
 }
 
-/** An SAE, with what its release says of it. */
-export async function describeSae(sae: Sae): Promise<SaeSummary> {
+/** What the catalogue says of an SAE, put over what it said before: the catalogue may have changed since. */
+export async function withRelease(sae: SaeSummary): Promise<SaeSummary> {
   const known = await releaseOf(sae.path)
   return {
+    ...sae,
+    averageL0: known?.averageL0 ?? null,
+    source: known?.source ?? null,
+    release: known?.release ?? null,
+    saeId: known?.saeId ?? null,
+    traps: await trapsAt(sae.path)
+  }
+}
+
+/** An SAE, with what its release says of it. */
+export async function describeSae(sae: Sae): Promise<SaeSummary> {
+  const tensors = tensorsOf(sae.weights)
+  return withRelease({
     path: sae.path,
     name: saeName(sae),
     format: sae.format,
@@ -75,9 +90,12 @@ export async function describeSae(sae: Sae): Promise<SaeSummary> {
     hasSkip: sae.weights.skip !== null,
     model: sae.model,
     notes: [...sae.notes],
-    averageL0: known?.averageL0 ?? null,
-    source: known?.source ?? null,
-    release: known?.release ?? null,
-    sizeBytes: tensorsOf(sae.weights).reduce((sum, tensor) => sum + tensor.byteLength, 0)
-  }
+    averageL0: null,
+    source: null,
+    release: null,
+    saeId: null,
+    dtype: [...new Set(tensors.map(tensor => tensor.dtype))].join(', '),
+    sizeBytes: tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0),
+    traps: []
+  })
 }

@@ -43,6 +43,11 @@ function refuse(what: string, file: string, problem: string, hint: string): neve
   throw new SpliceError(`sae/${what}`, `${file} ${problem}`, { file, hint })
 }
 
+/** Whether a folder of these names is called as SAEs are, so that one that cannot be read is a broken SAE rather than none. */
+export function isNamedAsSae(names: readonly string[]): boolean {
+  return knownNames.some(name => names.includes(name.split(path.sep)[0] ?? name))
+}
+
 /** Whether weights of this name have a folder of their own, whose name says what they are. */
 export function isFolderName(file: string): boolean {
   return knownNames.some(name => path.basename(name) === file)
@@ -50,7 +55,7 @@ export function isFolderName(file: string): boolean {
 
 /** Whether a folder or file of these names may be an SAE, judged without opening it. */
 export function looksLikeSae(names: readonly string[]): boolean {
-  return knownNames.some(name => names.includes(name.split(path.sep)[0] ?? name)) || weightsIn(names).length > 0
+  return isNamedAsSae(names) || weightsIn(names).length > 0
 }
 
 function weightsIn(names: readonly string[]): string[] {

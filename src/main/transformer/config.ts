@@ -43,8 +43,8 @@ export interface TokenIds {
 /** All special token ids of a config, and which of them starts a prompt. Old configs say -1 for none. */
 export function specialTokens(config: TokenIds): { specialIds: number[]; bosId: number | null } {
   const isThere = (id: number | null | undefined): id is number => id !== null && id !== undefined && id >= 0
-  const specialIds = [config.bos_token_id, config.pad_token_id, config.eos_token_id].flat().filter(isThere)
-  return { specialIds, bosId: isThere(config.bos_token_id) ? config.bos_token_id : null }
+  const ids = [config.bos_token_id, config.pad_token_id, config.eos_token_id].flat().filter(isThere)
+  return { specialIds: [...new Set(ids)], bosId: isThere(config.bos_token_id) ? config.bos_token_id : null }
 }
 
 const section = z.record(z.string(), z.unknown())

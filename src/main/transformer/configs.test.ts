@@ -177,7 +177,7 @@ describe('hook points and special tokens', () => {
   })
 
   test.each([
-    ['gpt2', {}, 50256, [50256, 50256]],
+    ['gpt2', {}, 50256, [50256]],
     ['gpt2', { bos_token_id: 3, eos_token_id: 4, pad_token_id: -1 }, 3, [3, 4]],
     ['neox', {}, 0, [0, 2]],
     ['llama', { eos_token_id: [2, 9], pad_token_id: 6 }, 1, [1, 6, 2, 9]],

@@ -16,6 +16,8 @@ import type { HookedGraph, HookShape } from './hooked-graph.ts'
 import { readTransformer } from './registry.ts'
 
 const positions = 5
+/** Variants of a run are rows; those of the values here differ. */
+const rows = 2
 /** The prompt is the ids from here on. */
 const firstId = 3
 
@@ -45,7 +47,7 @@ class ReplacingGraph implements HookedGraph {
       this.outputs.set(name, this.graph.output(value))
       return value
     }
-    const sizes = [1, ...shape.map(axis => (typeof axis === 'number' ? axis : positions))]
+    const sizes = [rows, ...shape.map(axis => (typeof axis === 'number' ? axis : positions))]
     this.replacements.set(name, { shape: sizes, data: numbersFromOneToFour(sizes.reduce((product, size) => product * size)) })
     return this.graph.input(name, 'float32', sizes)
   }

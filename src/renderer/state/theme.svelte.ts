@@ -1,10 +1,10 @@
 /** The theme in force and the settings that outlive a window. Charts and strips read colours from here, so they follow a switch. */
-import type { Settings } from '../../contract/engine.ts'
+import { type Settings, settings } from '../../contract/engine.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 
 class Theme {
-  settings = $state.raw<Settings>({ theme: 'system', logProbScale: 'surprise' })
+  settings = $state.raw<Settings>(settings.parse({}))
   #systemDark = $state(typeof matchMedia !== 'undefined' && matchMedia('(prefers-color-scheme: dark)').matches)
   /** Counts theme switches: whoever reads CSS variables from script reads this too. */
   version = $state(0)

@@ -80,6 +80,22 @@ describe('models equal TransformerLens at every hook point', () => {
   }
 })
 
+describe('a run cut into one block a stage, pieces of the vocabulary and three positions at a time gives the same', () => {
+  for (const { model, reading, prompt, file } of cases.filter(
+    candidate => candidate.prompt === 'p0' && candidate.reading === 'processed'
+  )) {
+    test(model, async () => {
+      const { ids } = await promptOf(model, prompt)
+      const job = { model: golden('models', model), prompt: { ids }, variants: [clean], ...readingOf(reading) }
+      const { result, saved } = await runAndSave(job, { parameters: 1000, rows: 3 })
+      const expected = await tensorsOf(golden(file))
+      const ours = variantOf(saved, 'clean')
+      for (const [name, values] of expected) if (!name.startsWith('output.')) expectHook(name, ours.get(name), values)
+      expectOutputs(result, 'clean', ours.get('logits'), expected, ids)
+    })
+  }
+})
+
 /** The recorded reading whose values a hook point has under some flags: each flag moves hook points of its own. */
 function readingWith(flags: ReadonlySet<ProcessingFlag>, hook: string): string {
   const only = (flag: ProcessingFlag) => (flags.has(flag) ? `${flag}_only` : 'no_processing')
