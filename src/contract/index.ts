@@ -18,6 +18,7 @@ import {
   searchResult,
   sourceSummary
 } from './explanations.ts'
+import { generationEvent, generationRequest } from './generation.ts'
 import {
   activationEvent,
   activationRequest,
@@ -106,6 +107,8 @@ export const contract = {
   },
   runs: {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
+    /** Continues a prompt under several variants, token by token. Ending the stream stops it; what it said stands. */
+    generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))

@@ -11,9 +11,12 @@ import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import {
   type FromInference,
   fromInference,
+  type GenerationJob,
+  type GenerationStep,
   type HookJob,
   type InferenceJob,
   type InferenceResult,
+  type InferredGeneration,
   type ToInference
 } from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
@@ -27,6 +30,7 @@ type OnProgress = (stage: string, fraction: number) => void
 interface Request {
   readonly message: ToInference
   readonly onProgress: OnProgress
+  readonly onStep: (step: GenerationStep) => void
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
   /** Ends as cancelled, also where the answer was on its way already. */
@@ -88,6 +92,10 @@ export class InferenceProcess {
       request.onProgress(message.stage, message.fraction)
       return
     }
+    if (message.kind === 'step') {
+      request.onStep(message.step)
+      return
+    }
     this.#requests.delete(message.id)
     if (request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
     else if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
@@ -124,13 +132,18 @@ export class InferenceProcess {
     }
   }
 
-  #request(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
+  #request(
+    make: (id: number) => ToInference,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep: Request['onStep'] = () => undefined
+  ): Promise<FromInference> {
     if (signal?.aborted) return Promise.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
     const child = this.start()
     const id = this.#nextId
     this.#nextId += 1
     return new Promise((resolve, reject) => {
-      this.#post({ message: make(id), onProgress, resolve, reject, isCancelled: false }, child)
+      this.#post({ message: make(id), onProgress, onStep, resolve, reject, isCancelled: false }, child)
       signal?.addEventListener('abort', () => this.#cancel(id, child), { once: true })
     })
   }
@@ -164,11 +177,16 @@ export class InferenceProcess {
   }
 
   /** Asks for work that runs a model, after such work before it. */
-  #inTurn(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
+  #inTurn(
+    make: (id: number) => ToInference,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep?: Request['onStep']
+  ): Promise<FromInference> {
     const turn = this.#runs.then(async () => {
       this.#setState('busy')
       try {
-        return await this.#request(make, signal, onProgress)
+        return await this.#request(make, signal, onProgress, onStep)
       } finally {
         if (this.#child !== null && this.state === 'busy') this.#setState('ready')
       }
@@ -202,6 +220,19 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'activation', id, hookJob, hook, window }), signal, onProgress)
     if (answer.kind !== 'activation') throw new Error(`the inference process answered an activation with ${answer.kind}`)
     return answer
+  }
+
+  /** Continues a prompt, step by step; waits and throws as `run` does. */
+  async generate(
+    generationJob: GenerationJob,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep: (step: GenerationStep) => void
+  ): Promise<InferredGeneration> {
+    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, onStep)
+    if (answer.kind !== 'generate') throw new Error(`the inference process answered a generation with ${answer.kind}`)
+    this.mappedBytes = answer.result.mappedBytes
+    return answer.result
   }
 
   /** Tokens of a text. Throws what the model's folder or tokenizer throws. */

@@ -5,6 +5,7 @@
 import os from 'node:os'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { CompiledPlans } from './compiled.ts'
+import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
@@ -21,6 +22,8 @@ const hookState: HookState = {
   budget: defaultBudget,
   kept: new KeptActivations(keptActivationBytes)
 }
+/** Plans that continue sequences. */
+const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 const cancelled = new Set<number>()
 
 function send(message: FromInference): void {
@@ -53,6 +56,11 @@ async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activatio
   return { kind: 'activation', id, activation: { hook, magnitudes, differenceMagnitudes }, window }
 }
 
+async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind: 'generate' }>): Promise<FromInference> {
+  const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
+  return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, step => send({ kind: 'step', id, step })) }
+}
+
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
@@ -60,6 +68,7 @@ async function answer(message: ToInference): Promise<void> {
   }
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
+    else if (message.kind === 'generate') send(await continuePrompt(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
     else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))

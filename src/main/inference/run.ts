@@ -29,7 +29,7 @@ export interface InferenceState {
 }
 
 /** The prompt's tokens. Throws `run/empty-prompt`, `run/token-id`, `run/too-long`. */
-function tokensOf(job: InferenceJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean } {
+function tokensOf(job: PreparedJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean; warnings: string[] } {
   const { vocabulary, context } = model.transformer.shape
   const empty = new SpliceError('run/empty-prompt', 'the prompt is empty', { field: 'prompt', hint: 'Type some text, or give token ids.' })
   if ('text' in job.prompt && job.prompt.text === '') throw empty
@@ -49,8 +49,14 @@ function tokensOf(job: InferenceJob, model: OpenModel): { tokens: Token[]; bosAd
       hint: `Shorten it by ${ids.length - context} tokens.`
     })
   }
-  return { tokens: ids.map(id => model.vocabulary.token(id)), bosAdded }
+  const isAsked = 'text' in job.prompt && job.prompt.prependBos
+  const startsWithBos = isAsked && !bosAdded && ids[0] === model.transformer.bosId
+  const warnings = startsWithBos ? ['the text starts with BOS itself, so none was put before it'] : []
+  return { tokens: ids.map(id => model.vocabulary.token(id)), bosAdded, warnings }
 }
+
+/** What of a job says which files to open and what to run through them. */
+export type PreparedJob = Pick<InferenceJob, 'model' | 'saes' | 'prompt' | 'variants' | 'processing' | 'layerOrder' | 'cacheFolder'>
 
 /** A job whose files are open and whose request is checked. */
 export interface Prepared {
@@ -58,11 +64,12 @@ export interface Prepared {
   readonly saes: readonly PlannedSae[]
   readonly tokens: readonly Token[]
   readonly bosAdded: boolean
+  readonly warnings: readonly string[]
   readonly stamp: string
 }
 
 /** Opens what a job names and checks it. Throws what is wrong with its files or its request. */
-export async function prepare(job: InferenceJob, { models }: InferenceState): Promise<Prepared> {
+export async function prepare(job: PreparedJob, { models }: Pick<InferenceState, 'models'>): Promise<Prepared> {
   const reading = { processing: new Set(job.processing), layerOrder: job.layerOrder, hookMlpIn: job.saes.length > 0 }
   const model = await models.model(job.model, reading)
   const opened = await Promise.all(
@@ -74,9 +81,9 @@ export async function prepare(job: InferenceJob, { models }: InferenceState): Pr
   )
   const saes = opened.map(({ planned }) => planned)
   checkVariants(job.variants, saes)
-  const { tokens, bosAdded } = tokensOf(job, model)
+  const { tokens, bosAdded, warnings } = tokensOf(job, model)
   checkPositions(job.variants, tokens.length)
-  return { model, saes, tokens, bosAdded, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
+  return { model, saes, tokens, bosAdded, warnings, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
 }
 
 /** Whether a run writes whole logits. */
@@ -147,7 +154,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     ...result,
     provider: chosen.provider,
     providerReason: chosen.reason,
-    warnings: [...(warning === null ? [] : [warning]), ...result.warnings],
+    warnings: [...prepared.warnings, ...(warning === null ? [] : [warning]), ...result.warnings],
     milliseconds: { load: loaded - started, compile: ready - loaded, run: finished - ready },
     mappedBytes: state.plans.mappedBytes
   }
@@ -223,16 +230,16 @@ export class StageOutputs {
     const { variants } = this.#job
     const ids = tokens.map(token => BigInt(token.id))
     const feeds = new Map<string, Tensor>([
-      ['ids', new Tensor('int64', BigInt64Array.from(ids), [ids.length])],
+      ['ids', new Tensor('int64', BigInt64Array.from(ids), [1, ids.length])],
       [predictionInputs.targets, new Tensor('int64', BigInt64Array.from([...ids.slice(1), 0n]), [ids.length])],
       [predictionInputs.baseline, new Tensor('int64', BigInt64Array.of(BigInt(baselineOf(variants) ?? 0)), [1])],
       ['measured', new Tensor('float32', Float32Array.from(this.#measured, Number), [1, tokens.length, 1])]
     ])
-    for (const [name, { data, shape }] of model.transformer.positionInputs(tokens.length)) {
+    for (const [name, { data, shape }] of model.transformer.positionInputs(0, tokens.length)) {
       feeds.set(name, new Tensor('float32', data, shape))
     }
     for (const sae of saes.filter(planned => planned.spliced)) {
-      const { mask, gate } = spliceRowsOf(sae, variants, tokens)
+      const { mask, gate } = spliceRowsOf(sae, variants, () => tokens, { start: 0, length: tokens.length })
       const inputs = spliceInputs(sae.name)
       feeds.set(inputs.mask, new Tensor('bool', mask, [variants.length, tokens.length, 1]))
       feeds.set(inputs.gate, new Tensor('float32', gate, [variants.length, 1, 1]))

@@ -7,6 +7,7 @@ import type { MappedSae } from '../sae/sae.ts'
 import { encodeAndDecode, measureSae, type SaeMeasures, type SaeValues, spliceRows } from '../sae/splice.ts'
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
 import { hookWidth } from '../transformer/model.ts'
+import { CachedPositions } from './earlier-positions.ts'
 import { HookView } from './hook-view.ts'
 
 /** An SAE of a run at its hook point. `spliced`: some variant puts its output in place of the activation. */
@@ -38,6 +39,8 @@ export interface StageOptions {
   readonly topFeatures: number
   /** Whether the reading folds the norms' gains into weights, so that hook points behind them lack them. */
   readonly gainsFolded: boolean
+  /** Whether the graph continues sequences whose earlier keys and values come from a cache. */
+  readonly continues?: boolean
 }
 
 /** Graph inputs of a splice: where each variant takes the SAE's output, and whether with the error term. */
@@ -60,8 +63,18 @@ export class StageGraph implements HookedGraph {
   /** What transcoders gave that have not met their target yet. */
   readonly #transcoded = new Map<string, SaeValues>()
 
-  constructor(options: StageOptions) {
+  readonly earlier?: CachedPositions
+  /** Whether some splice has parted the variants, so that each has a row of its own from here on. */
+  #isParted: boolean
+
+  constructor(options: StageOptions, isParted = false) {
     this.#options = options
+    this.#isParted = isParted
+    if (options.continues === true) this.earlier = new CachedPositions(this.graph, () => this.#isParted)
+  }
+
+  get isParted(): boolean {
+    return this.#isParted
   }
 
   once(name: string, make: () => Value): Value {
@@ -121,6 +134,7 @@ export class StageGraph implements HookedGraph {
     const compared = { actsPost: values.actsPost, target, output: values.output }
     this.measures.set(name, measureSae(graph, compared, measured, Math.min(this.#options.topFeatures, sae.dSae)))
     if (!spliced) return flowing
+    this.#isParted = true
     const inputs = spliceInputs(name)
     const mask = graph.input(inputs.mask, 'bool', ['variant', 'position', 1])
     const gate = graph.input(inputs.gate, 'float32', ['variant', 1, 1])

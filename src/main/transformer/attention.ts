@@ -20,7 +20,7 @@ export interface AttentionScores {
 function visible(g: HookedGraph, window: number | null): Value {
   const { graph } = g
   const distance = g.once('attention.distance', () =>
-    graph.subtract(graph.unsqueeze(positions(g), [1]), graph.unsqueeze(positions(g), [0]))
+    graph.subtract(graph.unsqueeze(positions(g), [1]), graph.unsqueeze(g.earlier?.keyPositions ?? positions(g), [0]))
   )
   const causal = g.once('attention.causal', () => graph.greater(distance, graph.scalar(-0.5)))
   if (window === null) return causal
@@ -35,21 +35,23 @@ export function softCapped(g: HookedGraph, x: Value, cap: number): Value {
 
 /**
  * q [row, position, heads, dHead], k and v [row, position, keyValueHeads, dHead] -> `hook_z` [row, position, heads, dHead].
- * Scores are scaled, then soft-capped, then masked, as in Gemma-2; `hook_attn_scores` is what softmax sees.
+ * Scores are scaled, then soft-capped, then masked, as in Gemma-2; `hook_attn_scores` is what softmax sees. In a graph that continues
+ * sequences the keys and values of earlier positions stand in front.
  */
 export function attend(g: HookedGraph, name: string, q: Value, k: Value, v: Value, shape: AttentionShape, how: AttentionScores): Value {
   const { graph } = g
   const { heads, keyValueHeads, dHead } = shape
   const square = [heads, 'query', 'key'] as const
+  const { keys, values } = g.earlier?.extend(name, k, v, [keyValueHeads, dHead]) ?? { keys: k, values: v }
   // Queries that share a key-value head are stacked along the position axis, so that keys are not repeated.
   const queries = graph.reshape(graph.transpose(q, [0, 2, 1, 3]), [0, keyValueHeads, -1, dHead])
-  const products = graph.matmul(queries, graph.transpose(k, [0, 2, 3, 1]))
+  const products = graph.matmul(queries, graph.transpose(keys, [0, 2, 3, 1]))
   const scaled = graph.divide(graph.reshape(products, [0, heads, -1, 0]), graph.scalar(how.scale))
   const capped = how.softCap === null ? scaled : softCapped(g, scaled, how.softCap)
   const masked = graph.where(visible(g, how.window), capped, graph.scalar(Number.NEGATIVE_INFINITY))
   const scores = g.hook(`${name}.hook_attn_scores`, masked, square)
   const pattern = g.hook(`${name}.hook_pattern`, graph.softmax(scores), square)
-  const mixed = graph.matmul(graph.reshape(pattern, [0, keyValueHeads, -1, 0]), graph.transpose(v, [0, 2, 1, 3]))
+  const mixed = graph.matmul(graph.reshape(pattern, [0, keyValueHeads, -1, 0]), graph.transpose(values, [0, 2, 1, 3]))
   const z = graph.transpose(graph.reshape(mixed, [0, heads, -1, dHead]), [0, 2, 1, 3])
   return g.hook(`${name}.hook_z`, z, ['position', heads, dHead])
 }
