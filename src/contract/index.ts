@@ -4,6 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
+import { answersEvent, answersRequest } from './answers.ts'
 import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
@@ -109,6 +110,8 @@ export const contract = {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
     /** Continues a prompt under several variants, token by token. Ending the stream stops it; what it said stands. */
     generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
+    /** Ranks, logits and probabilities of answers to a prompt, token by token. */
+    testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))

@@ -9,6 +9,7 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import {
+  type AnswersJob,
   type FromInference,
   fromInference,
   type GenerationJob,
@@ -16,6 +17,7 @@ import {
   type HookJob,
   type InferenceJob,
   type InferenceResult,
+  type InferredAnswers,
   type InferredGeneration,
   type ToInference
 } from '../inference/messages.ts'
@@ -231,6 +233,14 @@ export class InferenceProcess {
   ): Promise<InferredGeneration> {
     const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, onStep)
     if (answer.kind !== 'generate') throw new Error(`the inference process answered a generation with ${answer.kind}`)
+    this.mappedBytes = answer.result.mappedBytes
+    return answer.result
+  }
+
+  /** Scores answers to a prompt; waits and throws as `run` does. */
+  async answers(answersJob: AnswersJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferredAnswers> {
+    const answer = await this.#inTurn(id => ({ kind: 'answers', id, answersJob }), signal, onProgress)
+    if (answer.kind !== 'answers') throw new Error(`the inference process answered answers with ${answer.kind}`)
     this.mappedBytes = answer.result.mappedBytes
     return answer.result
   }

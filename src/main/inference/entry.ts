@@ -4,6 +4,7 @@
  */
 import os from 'node:os'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { scoreAnswers } from './answers.ts'
 import { CompiledPlans } from './compiled.ts'
 import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
@@ -56,6 +57,10 @@ async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activatio
   return { kind: 'activation', id, activation: { hook, magnitudes, differenceMagnitudes }, window }
 }
 
+async function score({ id, answersJob }: Extract<ToInference, { kind: 'answers' }>): Promise<FromInference> {
+  return { kind: 'answers', id, result: await scoreAnswers(answersJob, sequenceState, (stage, fraction) => pauseOf(id, stage, fraction)) }
+}
+
 async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind: 'generate' }>): Promise<FromInference> {
   const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
   return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, step => send({ kind: 'step', id, step })) }
@@ -69,6 +74,7 @@ async function answer(message: ToInference): Promise<void> {
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
     else if (message.kind === 'generate') send(await continuePrompt(message))
+    else if (message.kind === 'answers') send(await score(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
     else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))

@@ -1,5 +1,6 @@
 /** What the engine and the inference process say to each other. Both ends parse what arrives. */
 import { z } from 'zod'
+import { answersRequest, answersResult } from '../../contract/answers.ts'
 import { errorData } from '../../contract/errors.ts'
 import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
@@ -36,6 +37,15 @@ export const generationJob = generationRequest.omit({ processing: true, saes: tr
   seed
 })
 export type GenerationJob = z.infer<typeof generationJob>
+
+/** Answers to score, with everything decided. */
+export const answersJob = answersRequest
+  .omit({ processing: true, saes: true })
+  .extend(inferenceJob.pick({ processing: true, saes: true, cacheFolder: true }).shape)
+export type AnswersJob = z.infer<typeof answersJob>
+
+export const inferredAnswers = answersResult.omit({ processing: true, processingReason: true }).extend({ mappedBytes: z.number() })
+export type InferredAnswers = z.infer<typeof inferredAnswers>
 
 /** Features at a token by SAE, before explanations are put to them. */
 const inferredFeatures = z.record(z.string(), z.array(inferredFeature))
@@ -80,6 +90,7 @@ export const toInference = z.discriminatedUnion('kind', [
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
+  z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -93,6 +104,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
+  z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>

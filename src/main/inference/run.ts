@@ -28,27 +28,36 @@ export interface InferenceState {
   readonly budget: StageBudget
 }
 
+/** Throws `run/token-id` for ids that the model does not have. */
+export function requireIds(ids: readonly number[], field: string, { name, transformer }: OpenModel): void {
+  const { vocabulary } = transformer.shape
+  const outside = ids.find(id => id < 0 || id >= vocabulary)
+  if (outside === undefined) return
+  throw new SpliceError('run/token-id', `token id ${outside} is not in the vocabulary of ${name}`, {
+    field,
+    hint: `Its ids are 0 to ${vocabulary - 1}.`
+  })
+}
+
+/** Throws `run/too-long` where `length` tokens, which `what` has, are more than the model's context. */
+export function requireContext(length: number, what: string, { name, transformer }: OpenModel): void {
+  const { context } = transformer.shape
+  if (length <= context) return
+  throw new SpliceError('run/too-long', `${what} ${length} tokens, but ${name} has a context of ${context}`, {
+    field: 'prompt',
+    hint: `Shorten it by ${length - context} tokens.`
+  })
+}
+
 /** The prompt's tokens. Throws `run/empty-prompt`, `run/token-id`, `run/too-long`. */
 function tokensOf(job: PreparedJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean; warnings: string[] } {
-  const { vocabulary, context } = model.transformer.shape
   const empty = new SpliceError('run/empty-prompt', 'the prompt is empty', { field: 'prompt', hint: 'Type some text, or give token ids.' })
   if ('text' in job.prompt && job.prompt.text === '') throw empty
   const { ids, bosAdded } =
     'ids' in job.prompt ? { ids: job.prompt.ids, bosAdded: false } : model.vocabulary.encode(job.prompt.text, job.prompt.prependBos)
   if (ids.length === 0) throw empty
-  const outside = ids.find(id => id < 0 || id >= vocabulary)
-  if (outside !== undefined) {
-    throw new SpliceError('run/token-id', `token id ${outside} is not in the vocabulary of ${model.name}`, {
-      field: 'ids',
-      hint: `Its ids are 0 to ${vocabulary - 1}.`
-    })
-  }
-  if (ids.length > context) {
-    throw new SpliceError('run/too-long', `the prompt has ${ids.length} tokens, but ${model.name} has a context of ${context}`, {
-      field: 'prompt',
-      hint: `Shorten it by ${ids.length - context} tokens.`
-    })
-  }
+  requireIds(ids, 'ids', model)
+  requireContext(ids.length, 'the prompt has', model)
   const isAsked = 'text' in job.prompt && job.prompt.prependBos
   const startsWithBos = isAsked && !bosAdded && ids[0] === model.transformer.bosId
   const warnings = startsWithBos ? ['the text starts with BOS itself, so none was put before it'] : []
