@@ -109,11 +109,11 @@ function firstReading(sae: SaeResult, variants: readonly VariantResult[]): SaeRe
 }
 
 /** A token's text on one line: quotes show its spaces, line feeds are escaped. */
-function visible(text: string): string {
+export function visible(text: string): string {
   return JSON.stringify(text)
 }
 
-function fixed(value: MaybeNumber, digits = 3): string {
+export function fixed(value: MaybeNumber, digits = 3): string {
   if (value === null) return '-'
   if (typeof value !== 'number') return value
   const text = value.toFixed(digits)
