@@ -8,6 +8,7 @@ import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
+import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
   type FromInference,
   fromInference,
@@ -202,6 +203,18 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'activation', id, hookJob, hook, window }), signal, onProgress)
     if (answer.kind !== 'activation') throw new Error(`the inference process answered an activation with ${answer.kind}`)
     return answer
+  }
+
+  /** Runs one pass of an evaluation; waits and throws as `run` does. */
+  async evaluate(job: EvaluationJob, signal: AbortSignal | undefined): Promise<EvaluatedPass> {
+    const answer = await this.#inTurn(
+      id => ({ kind: 'evaluate', id, job }),
+      signal,
+      () => undefined
+    )
+    if (answer.kind !== 'evaluate') throw new Error(`the inference process answered an evaluation with ${answer.kind}`)
+    this.mappedBytes = answer.pass.mappedBytes
+    return answer.pass
   }
 
   /** Tokens of a text. Throws what the model's folder or tokenizer throws. */

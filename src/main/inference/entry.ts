@@ -5,6 +5,7 @@
 import os from 'node:os'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { CompiledPlans } from './compiled.ts'
+import { evaluatePass } from './evaluation.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
@@ -61,7 +62,10 @@ async function answer(message: ToInference): Promise<void> {
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
-    else {
+    else if (message.kind === 'evaluate') {
+      const pass = await evaluatePass(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'evaluate', id: message.id, pass })
+    } else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'run', id: message.id, result })
     }
