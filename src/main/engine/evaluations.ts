@@ -15,7 +15,7 @@ import { openSae } from '../sae/open.ts'
 import type { Sae } from '../sae/sae.ts'
 import { listHookPoints, modelName } from '../transformer/model.ts'
 import { readTransformer } from '../transformer/registry.ts'
-import { EventQueue } from './event-queue.ts'
+import { withEvents } from './progress.ts'
 import { jobOf } from './runs.ts'
 
 export interface EvaluationServices {
@@ -198,23 +198,14 @@ export async function evaluateRequest(
 }
 
 /** An evaluation's events: its progress, then its result. Ending the iteration early cancels it. */
-export async function* evaluation(
+export function evaluation(
   request: EvaluationRequest,
   services: EvaluationServices,
   signal?: AbortSignal
 ): AsyncGenerator<EvaluationEvent, void> {
-  const abort = new AbortController()
-  const events = new EventQueue<EvaluationEvent>()
-  const cancel = () => abort.abort()
-  signal?.addEventListener('abort', cancel, { once: true })
-  const work = evaluateRequest(request, services, abort.signal, progress => events.push(progress)).finally(() => events.close())
-  // The queue ends first; the error is thrown where the result is awaited.
-  work.catch(() => undefined)
-  try {
-    yield* events
-    yield { type: 'result', result: await work }
-  } finally {
-    signal?.removeEventListener('abort', cancel)
-    abort.abort()
-  }
+  return withEvents<EvaluationProgress, EvaluationResult, EvaluationEvent>(
+    signal,
+    (working, tell) => evaluateRequest(request, services, working, tell),
+    result => ({ type: 'result', result })
+  )
 }

@@ -3,6 +3,7 @@
  * The first record is the request and the sums up to a window; each pass behind it is appended. A record that a kill cut short is
  * read over, and a new window writes the file anew under another name first: so a kill loses the pass that ran, and nothing else.
  */
+import { rmSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import v8 from 'node:v8'
@@ -56,6 +57,13 @@ function failure(file: string, thrown: unknown): SpliceError {
     hint: 'Name a file in a folder that exists and has room.',
     cause: thrown
   })
+}
+
+/** Files of this process that have not taken their name yet; one that ends in between takes them with it. */
+const unfinished = new Set<string>()
+
+function removeUnfinished(): void {
+  for (const part of unfinished) rmSync(part, { force: true })
 }
 
 export class StateFile {
@@ -122,6 +130,8 @@ export class StateFile {
   async write(state: EvaluationState): Promise<void> {
     const part = unfinishedFile(this.#file, process.pid)
     const bytes = Buffer.concat([firstLine, encode({ fingerprint: this.#fingerprint, state })])
+    if (!process.listeners('exit').includes(removeUnfinished)) process.on('exit', removeUnfinished)
+    unfinished.add(part)
     try {
       const handle = await fs.open(part, 'w+')
       try {
@@ -138,6 +148,8 @@ export class StateFile {
     } catch (thrown) {
       await fs.rm(part, { force: true })
       throw failure(this.#file, thrown)
+    } finally {
+      unfinished.delete(part)
     }
   }
 

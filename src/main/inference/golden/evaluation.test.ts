@@ -6,8 +6,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type EvaluationResult, saelensMetrics } from '../../../contract/evaluation.ts'
 import { evaluateHere } from '../../engine/evaluation-fixture.ts'
-import { golden, promptOf, readingOf } from './golden-data.ts'
-import { membersOf, type SaeEntry, saeIndex } from './sae-cases.ts'
+import { expectValues, golden, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
+import { isTranscoder, membersOf, type SaeEntry, saeCase, saeIndex } from './sae-cases.ts'
 
 const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-golden-'))
 afterAll(() => fs.rm(folder, { recursive: true, force: true }))
@@ -101,4 +101,60 @@ describe('SAEs evaluated on a prompt of golden ids', () => {
       }
     })
   }
+})
+
+function meanOf(values: Iterable<number>): number {
+  const list = [...values]
+  return list.reduce((sum, value) => sum + value, 0) / list.length
+}
+
+/** The mean loss that a golden run's log-probs give. */
+function lossOf(expected: ReadonlyMap<string, Values>, ids: readonly number[]): number {
+  const logProbs = expectValues('log-probs', expected.get('output.log_probs'))
+  const vocabulary = logProbs.shape[2] ?? 0
+  return meanOf(ids.slice(1).map((id, position) => -(logProbs.data[position * vocabulary + id] ?? Number.NaN)))
+}
+
+describe('transcoders, which stand in at another hook point than they read', () => {
+  const runs = [
+    ...saeIndex.spliced_transcoders.filter(({ error_term: errorTerm }) => !errorTerm),
+    ...saeIndex.saes.filter(isTranscoder).flatMap(entry => (entry.runs ?? []).map(run => ({ ...run, sae: entry.id })))
+  ]
+  for (const run of runs) {
+    test(`${run.sae} ${run.prompt} ${run.model_variant}`, async () => {
+      const entry = saeCase(run.sae)
+      const { ids } = await promptOf(entry.model, run.prompt)
+      const expected = await tensorsOf(golden(run.file))
+      const result = await evaluatePrompt(entry, run.model_variant, ids)
+      const [hook = '', hookOut = entry.hook_out ?? ''] = entry.hooks
+      expect([result.sae.hook, result.sae.hookOut]).toEqual([hook, hookOut])
+
+      const [target, output] = ['target', 'output'].map(part => expectValues(part, expected.get(`transcoder.${part}`)).data)
+      const acts = expectValues('acts', expected.get(`${hook}.hook_sae_acts_post`)).data
+      const squares = [...(target ?? [])].map((value, at) => (value - (output?.[at] ?? Number.NaN)) ** 2)
+      expectRelative('mse', result.mse, meanOf(squares))
+      expectRelative('l0', result.l0, acts.filter(value => value > 0).length / ids.length)
+      expectRelative('l1', result.l1, acts.reduce((sum, value) => sum + value, 0) / ids.length)
+      expectRelative('spliced loss', result.ceSpliced, lossOf(expected, ids))
+      const clean = await tensorsOf(golden('runs', entry.model, run.prompt, `${run.model_variant}.safetensors`))
+      expectRelative('clean loss', result.ceClean, lossOf(clean, ids))
+      const divergence = expected.get('output.kl_clean_vs_spliced_per_token')
+      if (divergence !== undefined) expectRelative('KL', result.klDivergence, meanOf(divergence.data))
+    })
+  }
+
+  test.each([
+    ['gpt2-tiny.transcoder', 'gpt2-tiny.standard_mlp_out', 'processed'],
+    ['gemma3-tiny.gemma_scope_2_transcoder_l2', 'gemma3-tiny.gemma_scope_2_mlp_out_l2', 'no_processing']
+  ])('%s: zeros in the place of its output are those in the place of an SAE there, %s', async (transcoder, sae, variant) => {
+    const recorded = metrics.parse(JSON.parse(await fs.readFile(golden(saeCase(sae).metrics_file ?? ''), 'utf8')))
+    for (const prompt of ['p0', 'p1']) {
+      const { ids } = await promptOf(saeCase(sae).model, prompt)
+      const { ceZeroAblated, klZeroAblated, saelens: ours } = await evaluatePrompt(saeCase(transcoder), variant, ids)
+      const expected = recorded[`${variant}/${prompt}`]?.saelens_run_evals__all_tokens
+      expectRelative('loss of zeros', ceZeroAblated, expected?.ce_loss_with_ablation ?? Number.NaN)
+      expectRelative('KL of zeros', klZeroAblated, expected?.kl_div_with_ablation ?? Number.NaN)
+      expectRelative('the same for SAELens', ours.all_tokens.ce_loss_with_ablation, expected?.ce_loss_with_ablation ?? Number.NaN)
+    }
+  })
 })
