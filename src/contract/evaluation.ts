@@ -119,6 +119,8 @@ export const evaluationResult = textbookMetrics.extend({
     notes: z.array(z.string())
   }),
   corpus,
+  /** Where the textbook numbers' splice and zero ablation stood in. */
+  splicePositions,
   /** The longest sequence that was allowed, and how many ids of longer ones were left out. */
   context: z.int(),
   idsLeftOut: z.int(),
@@ -146,6 +148,22 @@ export const evaluationProgress = z.object({
   fraction: z.number().min(0).max(1)
 })
 export type EvaluationProgress = z.infer<typeof evaluationProgress>
+
+/** `12,345 of about 100,000 tokens, 210 tokens/s, 6:57 left`, as far as it is known. */
+export function describeProgress({ tokens, totalTokens, totalIsExact, tokensPerSecond, secondsLeft }: EvaluationProgress): string {
+  const count = (value: number) => Math.round(value).toLocaleString('en-US')
+  const all = totalTokens === null ? '' : ` of ${totalIsExact ? '' : 'about '}${count(totalTokens)}`
+  const speed = tokensPerSecond === null ? '' : `, ${count(tokensPerSecond)} tokens/s`
+  return `${count(tokens)}${all} tokens${speed}${secondsLeft === null ? '' : `, ${clock(secondsLeft)} left`}`
+}
+
+/** Minutes and seconds, and hours where there are some. */
+function clock(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+  const two = (value: number) => String(value).padStart(2, '0')
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
+}
 
 /** What a running evaluation says: how far it is, then its result, which is the last event. */
 export const evaluationEvent = z.discriminatedUnion('type', [

@@ -1,6 +1,6 @@
 /** `splice eval`: how good an SAE is on a text, as tables or as JSON. */
 import { SpliceError } from '../../contract/errors.ts'
-import type { EvaluationProgress, EvaluationRequest, EvaluationResult } from '../../contract/evaluation.ts'
+import { describeProgress, type EvaluationRequest, type EvaluationResult } from '../../contract/evaluation.ts'
 import type { Engine } from '../engine/engine.ts'
 import { readEvaluationOrder } from './eval-request.ts'
 import { evaluationTable } from './eval-table.ts'
@@ -24,26 +24,10 @@ async function resultOf(client: Engine['client'], request: EvaluationRequest, te
   let shownAt = performance.now()
   for await (const event of await client.runs.evaluate(request, { signal: terminal.signal })) {
     if (event.type === 'result') return event.result
-    terminal.progress(progressLine(event))
+    terminal.progress(describeProgress(event))
     if (terminal.showsProgress || performance.now() - shownAt < lineInterval) continue
-    terminal.note(progressLine(event))
+    terminal.note(describeProgress(event))
     shownAt = performance.now()
   }
   throw new SpliceError('engine/no-result', 'The engine ended the evaluation without a result.', { mistake: false })
-}
-
-/** `12,345 of about 100,000 tokens, 210 tokens/s, 6:57 left`. */
-export function progressLine({ tokens, totalTokens, totalIsExact, tokensPerSecond, secondsLeft }: EvaluationProgress): string {
-  const count = (value: number) => Math.round(value).toLocaleString('en')
-  const all = totalTokens === null ? '' : ` of ${totalIsExact ? '' : 'about '}${count(totalTokens)}`
-  const speed = tokensPerSecond === null ? '' : `, ${count(tokensPerSecond)} tokens/s`
-  return `${count(tokens)}${all} tokens${speed}${secondsLeft === null ? '' : `, ${clock(secondsLeft)} left`}`
-}
-
-/** Hours, minutes and seconds; hours where there are some. */
-function clock(seconds: number): string {
-  const whole = Math.ceil(seconds)
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
-  const two = (value: number) => String(value).padStart(2, '0')
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
 }

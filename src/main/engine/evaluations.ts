@@ -164,6 +164,7 @@ function resultOf(request: EvaluationRequest, { plan, specialIds, about }: Prepa
       : null,
     ...about,
     corpus,
+    splicePositions: request.positions,
     context: plan.context,
     idsLeftOut,
     specialIds: [...specialIds],
