@@ -28,8 +28,8 @@ export const evaluationRequest = z.object({
    * trained with, else 1024.
    */
   context: z.int().min(2).optional(),
-  /** Tokens of one pass; a longer sequence is a pass of its own. Changes no number beyond rounding. */
-  batchTokens: z.int().min(1).default(512),
+  /** Tokens of one pass; a longer sequence is a pass of its own. Changes no number beyond rounding. Without it 512, fewer for wide SAEs. */
+  batchTokens: z.int().min(1).optional(),
   /** Sequences of a batch in SAELens's sense (`batch_size_prompts`); its mse, legacy explained variance and bias depend on it. */
   saelensBatch: z.int().min(1).default(16),
   /** Whether special tokens count in the textbook numbers. */

@@ -87,7 +87,7 @@ ${exits}
 `,
   eval: `splice eval --model DIR --sae [NAME=]PATH[@HOOK] (--text FILE | --ids-file FILE.json) [--no-bos]
             [--documents joined|apart] [--context N] [--special-tokens] [--special-ids LIST]
-            [--splice-positions all|no-special|A:B,...] [--saelens-batch 16] [--batch-tokens 512]
+            [--splice-positions all|no-special|A:B,...] [--saelens-batch 16] [--batch-tokens N]
             [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens]
             [--sae-norm-factor NAME=F] [--provider auto|cpu|webgpu|cuda|directml|coreml]
             [--feature-density] [--resume FILE] [--json]
@@ -115,7 +115,8 @@ SAELens's run_evals (sae_lens 6.18), which differ.
                             half-open ranges from zero
   --saelens-batch N         sequences in a batch of SAELens (its batch_size_prompts), on which its mse,
                             explained_variance_legacy and relative_reconstruction_bias depend (16)
-  --batch-tokens N          tokens computed at a time (512); more needs more memory, and changes no number
+  --batch-tokens N          tokens computed at a time (512, fewer for wide SAEs), at least one sequence; more needs more
+                            memory, and changes no number
   --processing, --layer-order, --sae-norm-factor, --provider    as in splice run
   --feature-density         adds how often each feature fires (SAELens's feature_density) to the JSON
   --resume FILE             keeps what is done in FILE after each batch; the same command goes on from there

@@ -26,6 +26,14 @@ export interface EvaluationServices {
 /** The longest sequence of a text where neither the person nor the SAE's config says one: what SAELens trains most SAEs with. */
 const usualContext = 1024
 
+/** Tokens of a pass where nobody says how many: on two cores more are no faster. Of a wide SAE fewer, so that 16 million activations are not passed. */
+const usualBatch = 512
+const mostActivations = 2 ** 24
+
+function usualBatchTokens({ dSae }: Sae): number {
+  return Math.max(1, Math.min(usualBatch, Math.floor(mostActivations / dSae)))
+}
+
 /** A request with everything opened and decided. */
 interface Prepared {
   readonly plan: EvaluationPlan
@@ -63,7 +71,7 @@ function checkerOf(file: string, vocabulary: number, model: string): EvaluationP
 
 /** Opens what a request names, from headers. Throws what is wrong with the model, the SAE, the corpus file or the request. */
 async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServices, 'home'>): Promise<Prepared> {
-  const { corpus, layerOrder, provider, batchTokens, saelensBatch, countSpecial, positions } = request
+  const { corpus, layerOrder, provider, saelensBatch, countSpecial, positions } = request
   const run = { model: request.model, saes: [request.sae], processing: request.processing, layerOrder, provider }
   const asked = runRequest.parse({ ...run, prompt: { ids: [] }, variants: [{ name: 'clean', splices: [] }] })
   const { job, flags, reason } = await jobOf(asked, { home })
@@ -78,6 +86,7 @@ async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServ
   const { size, stamp } = await fileFacts(corpus.file)
 
   const context = contextOf(request, transformer.shape.context, name, sae)
+  const batchTokens = request.batchTokens ?? usualBatchTokens(sae)
   const specialIds = request.specialIds ?? vocabulary.specialIds
   const special = new Set(specialIds)
   const plan: EvaluationPlan = {
