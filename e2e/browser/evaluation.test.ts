@@ -14,20 +14,24 @@ const report = JSON.parse(readFileSync(join(root, 'resources/demo/report.json'),
 const lines = Object.values<{ prompt: string }>(report.prompts).map(({ prompt }) => prompt)
 const text = join(folder, 'corpus.txt')
 const long = join(folder, 'long.txt')
+const broken = join(folder, 'broken.json')
 let workbench: Workbench
 let page: Page
 
 beforeAll(async () => {
   writeFileSync(text, `${[...lines, ...lines, ...lines].join('\n')}\n`)
   writeFileSync(long, `${Array.from({ length: 3000 }, (_, at) => lines[at % lines.length]).join('\n')}\n`)
+  writeFileSync(broken, '[[2,999999]]')
   workbench = await openWorkbench(temporaryFolder())
   page = workbench.page
 })
 afterAll(() => workbench?.close())
 keepPictureOfFailures(() => page)
 
+const picker = () => page.locator('[data-testid^="sae-picker-"]').first()
+
 async function openDialog(): Promise<void> {
-  await page.locator('[data-testid^="sae-picker-"]').first().click()
+  await picker().click()
   await page.getByTestId('sae-evaluate').click()
   await page.getByTestId('evaluation-file').waitFor()
 }
@@ -64,6 +68,15 @@ test('shows what splice eval prints, and copies it', async () => {
   const { seconds: _, ...numbers } = evaluationResult.parse(JSON.parse(await contentOf(download)))
   expect(numbers).toMatchObject({ l0: expected.l0, ceSpliced: expected.ceSpliced, saelens: expected.saelens })
   await photograph(page, 'evaluation')
+  await page.keyboard.press('Escape')
+  await picker().click()
+  const increase = Number(expected.ceSpliced) - Number(expected.ceClean)
+  const line = `L0 ${Number(expected.l0).toPrecision(4)}, explained variance ${Number(expected.explainedVariance).toPrecision(4)}`
+  await expect
+    .poll(() => page.getByTestId('sae-evaluated').textContent())
+    .toContain(`${line}, loss ${increase > 0 ? '+' : ''}${increase.toFixed(3)} on corpus.txt`)
+  await photograph(page, 'evaluation-of-sae')
+  await page.keyboard.press('Escape')
 })
 
 async function contentOf(download: Download): Promise<string> {
@@ -71,6 +84,7 @@ async function contentOf(download: Download): Promise<string> {
 }
 
 test('says how far a long one is, goes on while it is closed, and stops at Cancel', async () => {
+  await openDialog()
   await page.getByTestId('evaluation-file').fill(long)
   await page.getByTestId('evaluation-context').fill('')
   await page.getByTestId('evaluation-start').click()
@@ -85,7 +99,48 @@ test('says how far a long one is, goes on while it is closed, and stops at Cance
   expect(await progress.count()).toBe(0)
 })
 
+test('is done by keyboard alone', async () => {
+  await page.keyboard.press('Escape')
+  const file = page.getByTestId('evaluation-file')
+  await file.waitFor({ state: 'detached' })
+  await picker().focus()
+  await page.keyboard.press('Enter')
+  await page.getByTestId('sae-evaluate').focus()
+  await page.keyboard.press('Enter')
+  const isTyping = () => expect.poll(() => file.evaluate(field => field === document.activeElement)).toBe(true)
+  await file.waitFor()
+  await isTyping()
+  await page.keyboard.press('ControlOrMeta+A')
+  await page.keyboard.type(text)
+  await page.keyboard.press('Enter')
+  await page.getByTestId('evaluation-result').waitFor()
+  await isTyping()
+  // A long one is cancelled from where the last one was begun.
+  await page.keyboard.press('ControlOrMeta+A')
+  await page.keyboard.type(long)
+  await page.keyboard.press('Enter')
+  const cancel = page.getByTestId('evaluation-cancel')
+  await cancel.waitFor()
+  for (let presses = 0; presses < 12 && !(await cancel.evaluate(button => button === document.activeElement)); presses++) {
+    await page.keyboard.press('Tab')
+  }
+  await page.keyboard.press('Enter')
+  await page.getByTestId('evaluation-cancelled').waitFor()
+  await isTyping()
+  // Ids are JSON; their mistakes name the place.
+  await page.keyboard.press('ControlOrMeta+A')
+  await page.keyboard.type(broken)
+  await page.keyboard.press('Enter')
+  await expect.poll(() => page.getByTestId('error-note').textContent()).toContain('token id 999999 in sequence 1')
+  expect(await page.getByTestId('evaluation-result').count()).toBe(0)
+  await photograph(page, 'evaluation-error')
+  await page.keyboard.press('Escape')
+  await file.waitFor({ state: 'detached' })
+  await expect.poll(() => picker().evaluate(button => button === document.activeElement)).toBe(true)
+})
+
 test('a file that cannot be read is an error beside it; one is chosen in the folder dialog', async () => {
+  await openDialog()
   await page.getByTestId('evaluation-file').fill(join(folder, 'gone.txt'))
   await page.getByTestId('evaluation-start').click()
   await expect.poll(() => page.getByTestId('error-note').textContent()).toContain('gone.txt does not exist')

@@ -1,4 +1,4 @@
-/** The evaluation of an SAE that is under way or was the last: what on, how far, cancel, result. It goes on while its dialog is closed. */
+/** Evaluations of the open SAEs: what on, how far the one under way is, cancel, results. One goes on while the dialog is closed. */
 import type { z } from 'zod'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { EvaluationProgress, EvaluationResult, evaluationRequest } from '../../contract/evaluation.ts'
@@ -7,6 +7,12 @@ import { notices } from './notices.svelte.ts'
 import { type OpenSae, workspace } from './workspace.svelte.ts'
 
 type Request = z.input<typeof evaluationRequest>
+
+/** What a result depends on beside the corpus and the settings of the dialog. */
+function keyOf({ summary, hook }: OpenSae): string {
+  const { model, processing, layerOrder } = workspace
+  return JSON.stringify([model?.path, summary.path, hook, processing, layerOrder])
+}
 
 class Evaluation {
   /** Whether the dialog is open. */
@@ -23,22 +29,25 @@ class Evaluation {
 
   running = $state(false)
   progress = $state.raw<EvaluationProgress | null>(null)
-  result = $state.raw<EvaluationResult | null>(null)
   error = $state.raw<ErrorData | null>(null)
   cancelled = $state(false)
 
   #abort: AbortController | null = null
+  /** Each SAE's last result by what it depends on, so that none is shown of another model, hook point or reading. */
+  #results = $state.raw<ReadonlyMap<string, EvaluationResult>>(new Map())
+
+  /** The last result of an open SAE as it is read now, or null. */
+  resultOf(sae: OpenSae): EvaluationResult | null {
+    return this.#results.get(keyOf(sae)) ?? null
+  }
 
   /** Opens the dialog for an SAE; one that is under way is shown instead. */
   show(sae: OpenSae): void {
     this.open = true
     if (this.running) return
     if (this.sae === null) this.positions = workspace.positions === 'no-special' ? 'no-special' : 'all'
-    if (this.sae?.summary.path !== sae.summary.path) {
-      this.result = null
-      this.error = null
-      this.cancelled = false
-    }
+    if (this.sae?.summary.path !== sae.summary.path) this.error = null
+    this.cancelled = false
     this.sae = sae
   }
 
@@ -64,18 +73,18 @@ class Evaluation {
     const { sae } = this
     const request = sae === null ? null : this.#request(sae)
     if (sae === null || request === null || this.running) return
+    const key = keyOf(sae)
     const abort = new AbortController()
     this.#abort = abort
     this.running = true
     this.progress = null
-    this.result = null
     this.error = null
     this.cancelled = false
     try {
       for await (const event of await client.runs.evaluate(request, { signal: abort.signal })) {
         if (abort.signal.aborted) return
         if (event.type === 'progress') this.progress = event
-        else this.result = event.result
+        else this.#results = new Map(this.#results).set(key, event.result)
       }
     } catch (thrown) {
       if (!abort.signal.aborted) this.error = errorOf(thrown)
@@ -92,9 +101,7 @@ class Evaluation {
   #tell(name: string): void {
     if (this.open) return
     if (this.error !== null) notices.show({ level: 'error', key: 'evaluation', message: `${name} was not evaluated.`, error: this.error })
-    else if (this.result !== null) {
-      notices.show({ level: 'info', key: 'evaluation', message: `${name} is evaluated: “Evaluate on a text file…” shows the result.` })
-    }
+    else notices.show({ level: 'info', key: 'evaluation', message: `${name} is evaluated: its menu at the top has the numbers.` })
   }
 
   /** Stops the evaluation under way. */

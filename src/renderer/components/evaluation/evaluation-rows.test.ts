@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { describeProgress, type EvaluationResult, saelensMetrics } from '../../../contract/evaluation.ts'
-import { evaluationTsv, lossRows, reconstructionRows, saelensRows } from './evaluation-rows.ts'
+import { evaluationSummary, evaluationTsv, fileNameOf, lossRows, reconstructionRows, saelensRows } from './evaluation-rows.ts'
 
 const names = Object.keys(saelensMetrics.shape)
 const metricsFrom = (first: number) => saelensMetrics.parse(Object.fromEntries(names.map((name, at) => [name, first + at / 8])))
@@ -77,4 +77,10 @@ test('progress is said as far as it is known', () => {
   )
   const nothing = { totalTokens: null, totalIsExact: false, tokensPerSecond: null, secondsLeft: null }
   expect(describeProgress({ ...progress, ...nothing, tokens: 0 })).toBe('0 tokens')
+})
+
+test('the line of an SAE says what matters most, and on which file', () => {
+  expect(evaluationSummary(result)).toBe('L0 15.25, explained variance 0.8838, loss +0.250')
+  const on = (file: string) => fileNameOf({ ...result, corpus: { kind: 'ids', file } })
+  expect([on('/texts/held-out.json'), on('C:\\texts\\a.json'), on('a.json')]).toEqual(['held-out.json', 'a.json', 'a.json'])
 })

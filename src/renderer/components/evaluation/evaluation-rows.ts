@@ -40,6 +40,16 @@ function increase(loss: MaybeNumber, clean: MaybeNumber): string {
   return typeof loss === 'number' && typeof clean === 'number' ? formatDifference(loss - clean) : formatDifference(null)
 }
 
+/** The name of the file that was evaluated on, without its folder. */
+export function fileNameOf({ corpus }: EvaluationResult): string {
+  return corpus.file.split(/[\\/]/).at(-1) ?? corpus.file
+}
+
+/** The numbers that say most, on one line: `L0 15.25, explained variance 0.8838, loss +0.250`. */
+export function evaluationSummary({ l0, explainedVariance, ceSpliced, ceClean }: EvaluationResult): string {
+  return `L0 ${formatMetric(l0)}, explained variance ${formatMetric(explainedVariance)}, loss ${increase(ceSpliced, ceClean)}`
+}
+
 export function lossRows({ ceClean, ceSpliced, ceZeroAblated, klDivergence, klZeroAblated }: EvaluationResult): LossRow[] {
   return [
     { name: 'clean', loss: formatNats(ceClean), increase: '', kl: '' },
