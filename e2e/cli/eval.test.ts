@@ -159,13 +159,27 @@ describe('mistakes are one line that names them', () => {
     [[...whole, '--resume', join(folder, 'no/where')], 'cannot be written'],
     [[...request, '--text', join(folder, 'gone.txt')], `${join(folder, 'gone.txt')} does not exist`],
     [[...request, '--ids-file', text], `${text} is no array of arrays of token ids: "O" at byte 0`],
+    [[...request, '--ids-file', fileOf('not-json.json', '[[2,106,')], 'not-json.json ends before its array of arrays of token ids does'],
+    [
+      [...request, '--ids-file', fileOf('words.json', '[[2,"a"]]')],
+      'words.json is no array of arrays of token ids: "\\"" at byte 4 in sequence 1'
+    ],
+    [[...request, '--ids-file', fileOf('empty.json', '')], 'empty.json ends before its array'],
+    [[...request, '--ids-file', fileOf('none.json', '[]')], 'nothing is in'],
+    [[...request, '--ids-file', fileOf('hollow.json', '[[2,5],[]]')], 'sequence 2 of'],
+    [[...request, '--ids-file', fileOf('outside.json', '[[2,5],[2,70000]]')], 'token id 70000 in sequence 2 of'],
     [[...request, '--text', fileOf('empty.txt', '\n')], 'to evaluate on'],
+    [[...request, '--text', fileOf('nothing.txt', '')], 'to evaluate on'],
+    [[...request, '--text', folder], `${folder} is not a file`],
+    [['--model', demo.model, '--sae', join(folder, 'no-sae'), '--text', text], `${join(folder, 'no-sae')}`],
+    [['--model', join(folder, 'no-model'), '--sae', demo.sae, '--text', text], `${join(folder, 'no-model')}`],
     [[...request, '--text', fileOf('broken.jsonl', '{"text":"a"}\n{"no":1}\n')], 'line 2 of'],
     [['--model', join(golden, 'models/gpt2-tiny'), '--sae', `${demo.sae}@blocks.0.hook_resid_post`, '--text', text], 'has 32'],
     [[...whole, 'more'], 'takes no argument "more"']
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await splice(['eval', ...args], { home })
     expect({ code, stdout, stderr }).toMatchObject({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^splice: .*\n$/)
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
     expect(stderr).toContain(message)
   })

@@ -5,13 +5,15 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { evaluateHere } from '../../engine/evaluation-fixture.ts'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 const demo = path.join(root, 'resources/demo')
 const bos = 2
+
+vi.setConfig({ testTimeout: 600_000 })
 
 const { saes } = z
   .object({
