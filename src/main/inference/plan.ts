@@ -4,7 +4,7 @@
  */
 import { SpliceError } from '../../contract/errors.ts'
 import type { Value } from '../onnx/graph.ts'
-import type { SaeMeasures } from '../sae/splice.ts'
+import type { SaeEvaluation, SaeMeasures } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
 import type { CacheSlot } from './earlier-positions.ts'
 import { type LogitPiece, logitPiece, type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
@@ -35,6 +35,8 @@ export interface PlanRequest {
   readonly predictions?: 'all' | 'none' | 'next'
   /** Whether sequences are continued from a cache of keys and values. */
   readonly continues?: boolean
+  /** Whether the SAE is evaluated, which `topK` 0 goes with. */
+  readonly evaluates?: boolean
   readonly budget: StageBudget
 }
 
@@ -47,6 +49,7 @@ export interface Stage {
   readonly carries: ReadonlyMap<string, string>
   readonly captures: readonly Capture[]
   readonly measures: ReadonlyMap<string, SaeMeasures>
+  readonly evaluations: ReadonlyMap<string, SaeEvaluation>
   readonly pieces: readonly PieceOutputs[]
   readonly logitPieces: readonly LogitPiece[]
   readonly cacheSlots: readonly CacheSlot[]
@@ -105,7 +108,7 @@ class StageBuilder {
   }
 
   finish(): Stage {
-    const { graph, captures, measures, earlier } = this.#stage
+    const { graph, captures, measures, evaluations, earlier } = this.#stage
     return {
       label: this.#label,
       model: graph.encode(),
@@ -114,6 +117,7 @@ class StageBuilder {
       carries: this.#carries,
       captures,
       measures,
+      evaluations,
       pieces: this.#pieces,
       logitPieces: this.#logitPieces,
       cacheSlots: earlier?.slots ?? [],
@@ -136,7 +140,7 @@ function mayCutBefore(layer: number, saes: readonly PlannedSae[], layers: number
 
 /** Throws where an SAE of the run was nowhere read: its hook point is not written as it needs it. */
 function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): void {
-  const unread = saes.find(({ name }) => !stages.some(({ measures }) => measures.has(name)))
+  const unread = saes.find(({ name }) => !stages.some(({ measures, evaluations }) => measures.has(name) || evaluations.has(name)))
   if (unread === undefined) return
   throw new SpliceError('sae/folded', `${unread.sae.path} reads ${unread.hook} with the norm's gain, which this processing folds away`, {
     file: unread.sae.path,
@@ -152,7 +156,8 @@ export function makePlan(request: PlanRequest): Plan {
   const { parameters, blocks: most = layers } = request.budget
   const blocksPerStage = Math.max(1, Math.min(most, Math.floor(parameters / parametersPerBlock(transformer))))
   const pieces = vocabularyPieces(transformer, request.budget)
-  const isSmall = layers <= blocksPerStage && pieces.length === 1
+  // An evaluation has so many positions that their logits have to be bounded whatever the model.
+  const isSmall = layers <= blocksPerStage && pieces.length === 1 && request.evaluates !== true
   let blocks = 0
   const stages: Stage[] = []
 

@@ -7,6 +7,7 @@ import type { Token, Variant } from '../../contract/run.ts'
 import { RowTensor } from './activation.ts'
 import type { Compiled } from './compiled.ts'
 import { keyPositionsInput } from './earlier-positions.ts'
+import { pick } from './feeds.ts'
 import { KeyValueCache } from './key-value-cache.ts'
 import type { InferenceJob } from './messages.ts'
 import type { PlanRequest } from './plan.ts'
@@ -207,14 +208,4 @@ function taken(outputs: Readonly<Record<string, Tensor>>, name: string): Tensor 
   const tensor = outputs[name]
   if (tensor === undefined) throw new Error(`the session gave no ${name}`)
   return tensor
-}
-
-function pick(feeds: ReadonlyMap<string, Tensor>, names: readonly string[]): Record<string, Tensor> {
-  return Object.fromEntries(
-    names.map(name => {
-      const tensor = feeds.get(name)
-      if (tensor === undefined) throw new Error(`nothing feeds ${name}`)
-      return [name, tensor]
-    })
-  )
 }

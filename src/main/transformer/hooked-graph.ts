@@ -27,6 +27,11 @@ export interface HookedGraph {
   readonly graph: GraphBuilder
   /** Where the graph continues sequences whose earlier positions have been computed. */
   readonly earlier?: EarlierPositions
+  /**
+   * Whether `position` holds several sequences of one length behind each other, which do not see each other. Whatever depends on the
+   * prompt's length is fed for all of them; `sequencePositions` counts the places within one.
+   */
+  readonly holdsSequences: boolean
   /** Names the value as TransformerLens does; gives what flows on from here. */
   hook(name: string, value: Value, shape: HookShape): Value
   /**

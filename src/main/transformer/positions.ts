@@ -7,6 +7,11 @@ export function positions({ graph }: HookedGraph): Value {
   return graph.input('positions', 'float32', ['position'])
 }
 
+/** The graph input `sequencePositions`: 0, 1, 2, ... as many as each of several sequences has tokens. */
+export function sequencePositions({ graph }: HookedGraph): Value {
+  return graph.input('sequencePositions', 'float32', ['sequencePosition'])
+}
+
 /** What feeds it for the positions `[start, end)`. */
 export function positionsInput(start: number, end: number): [string, PositionInput] {
   return ['positions', { data: Float32Array.from({ length: end - start }, (_, place) => start + place), shape: [end - start] }]
