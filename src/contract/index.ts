@@ -46,7 +46,7 @@ import {
   workspace
 } from './library.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
-import { runEvent, runRequest, runSae, token } from './run.ts'
+import { prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
@@ -115,9 +115,8 @@ export const contract = {
     testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
     /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
-    tokenize: procedure
-      .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
-      .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))
+    /** A prompt's tokens, however many. */
+    tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens)
   },
   hooks: {
     /** Names and shapes, without running anything. */

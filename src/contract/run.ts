@@ -46,8 +46,18 @@ export const runSae = z.object({
 })
 export type RunSae = z.infer<typeof runSae>
 
-/** Text is tokenized as TransformerLens would; ids are used as they are. */
-export const prompt = z.union([z.object({ text: z.string(), prependBos: z.boolean().default(true) }), z.object({ ids: z.array(z.int()) })])
+export const chatMessage = z.object({ role: z.string().min(1), content: z.string() })
+export type ChatMessage = z.infer<typeof chatMessage>
+
+/**
+ * Text is tokenized as TransformerLens would; ids are used as they are; a chat is written by the model's own template, or by
+ * `template` (Jinja), which puts BOS where it wants it. `addGenerationPrompt` opens the model's turn at the end.
+ */
+export const prompt = z.union([
+  z.object({ text: z.string(), prependBos: z.boolean().default(true) }),
+  z.object({ ids: z.array(z.int()) }),
+  z.object({ chat: z.array(chatMessage).min(1), addGenerationPrompt: z.boolean().default(true), template: z.string().optional() })
+])
 export type Prompt = z.infer<typeof prompt>
 
 /** Execution providers of ONNX Runtime, by our names. */
@@ -79,6 +89,19 @@ export type RunRequest = z.infer<typeof runRequest>
 /** A token: its id and text always travel together. */
 export const token = z.object({ id: z.int(), text: z.string(), special: z.boolean() })
 export type Token = z.infer<typeof token>
+
+/** Tokens `[start, end)` of a chat that a message has, with what the template writes around it; `prompt` is the model's opened turn. */
+export const roleSpan = z.object({ role: z.string(), start: z.int(), end: z.int() })
+export type RoleSpan = z.infer<typeof roleSpan>
+
+/** A prompt in tokens. `bosAdded`: a BOS token was put before the text. `spans`: of a chat, which tokens belong to whom. */
+export const promptTokens = z.object({
+  tokens: z.array(token),
+  bosAdded: z.boolean(),
+  spans: z.array(roleSpan).optional(),
+  warnings: z.array(z.string())
+})
+export type PromptTokens = z.infer<typeof promptTokens>
 
 export const predictedToken = z.object({ id: z.int(), text: z.string(), logit: maybeNumber, logProb: maybeNumber })
 export type PredictedToken = z.infer<typeof predictedToken>
@@ -156,9 +179,7 @@ export type SaeResult = z.infer<typeof saeResult>
 
 export const runResult = z.object({
   model: z.object({ path: z.string(), name: z.string() }),
-  tokens: z.array(token),
-  /** True where a BOS token was put before the text. */
-  bosAdded: z.boolean(),
+  ...promptTokens.shape,
   processing: z.array(processingFlag),
   /** Why this processing is in force, in a few words. */
   processingReason: z.string(),
@@ -169,7 +190,6 @@ export const runResult = z.object({
   provider: z.string(),
   /** What the choice of provider rests on, or why another one fell back. */
   providerReason: z.string(),
-  warnings: z.array(z.string()),
   milliseconds: z.object({ load: z.number(), compile: z.number(), run: z.number() })
 })
 export type RunResult = z.infer<typeof runResult>

@@ -8,6 +8,7 @@ import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
+import type { Prompt, PromptTokens } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
@@ -268,15 +269,10 @@ export class InferenceProcess {
     return answer.pass
   }
 
-  /** Tokens of a text. Throws what the model's folder or tokenizer throws. */
-  async tokenize(
-    model: string,
-    text: string,
-    prependBos: boolean,
-    signal?: AbortSignal
-  ): Promise<Extract<FromInference, { kind: 'tokenize' }>['result']> {
+  /** Tokens of a prompt. Throws what the model's folder or tokenizer throws. */
+  async tokenize(model: string, prompt: Prompt, signal?: AbortSignal): Promise<PromptTokens> {
     const answer = await this.#request(
-      id => ({ kind: 'tokenize', id, model, text, prependBos }),
+      id => ({ kind: 'tokenize', id, model, prompt }),
       signal,
       () => undefined
     )

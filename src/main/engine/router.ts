@@ -112,9 +112,7 @@ export function makeRouter(services: EngineServices) {
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
       testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
-      tokenize: os.runs.tokenize.handler(({ input, signal }) =>
-        services.inference.tokenize(input.model, input.text, input.prependBos, signal)
-      )
+      tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal))
     },
     hooks: {
       points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),

@@ -14,6 +14,7 @@ import { KeptActivations } from './kept-activations.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
 import { defaultBudget } from './plan.ts'
+import { tokenizePrompt } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, runJob } from './run.ts'
 
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
@@ -62,9 +63,8 @@ async function pauseOfEvaluation(id: number): Promise<void> {
 
 async function tokenize(message: Extract<ToInference, { kind: 'tokenize' }>): Promise<FromInference> {
   const reading = { processing: new Set<never>(), layerOrder: 'checkpoint', hookMlpIn: false } as const
-  const { vocabulary } = await state.models.model(message.model, reading)
-  const { ids, bosAdded } = vocabulary.encode(message.text, message.prependBos)
-  return { kind: 'tokenize', id: message.id, result: { tokens: ids.map(id => vocabulary.token(id)), bosAdded } }
+  const model = await state.models.model(message.model, reading)
+  return { kind: 'tokenize', id: message.id, result: await tokenizePrompt(message.prompt, model) }
 }
 
 /** Numbers of hook points, or the values of one. */

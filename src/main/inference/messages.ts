@@ -5,7 +5,7 @@ import { errorData } from '../../contract/errors.ts'
 import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
-import { processingFlag, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
+import { processingFlag, prompt, promptTokens, runRequest, runResult, saeReading, saeResult } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
 import { jobSae } from './job-sae.ts'
 
@@ -69,8 +69,6 @@ export const inferredGeneration = generationResult
   })
 export type InferredGeneration = z.infer<typeof inferredGeneration>
 
-export const tokenizeResult = z.object({ tokens: z.array(token), bosAdded: z.boolean() })
-
 /** A run of which one variant is looked at, and the one it is compared with. */
 export const hookJob = z.object({ job: inferenceJob, variant: z.string(), against: z.string().nullable() })
 export type HookJob = z.infer<typeof hookJob>
@@ -83,7 +81,7 @@ export type WindowAnswer = z.infer<typeof windowAnswer>
 
 export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), id: z.int(), job: inferenceJob }),
-  z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), text: z.string(), prependBos: z.boolean() }),
+  z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), prompt }),
   z.object({ kind: z.literal('hooks'), id: z.int(), hookJob }),
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
@@ -98,7 +96,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), threads: z.int() }),
   z.object({ kind: z.literal('progress'), id: z.int(), stage: z.string(), fraction: z.number() }),
   z.object({ kind: z.literal('run'), id: z.int(), result: inferenceResult }),
-  z.object({ kind: z.literal('tokenize'), id: z.int(), result: tokenizeResult }),
+  z.object({ kind: z.literal('tokenize'), id: z.int(), result: promptTokens }),
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
