@@ -21,6 +21,7 @@ import {
   scanEvent,
   workspace
 } from './library.ts'
+import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
 import { runEvent, runRequest, runSae, token } from './run.ts'
 
@@ -85,6 +86,8 @@ export const contract = {
   },
   runs: {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
+    /** The processing that a run of these SAEs would have, without running anything. */
+    processing: procedure.input(runRequest.pick({ saes: true, processing: true })).output(processingChoice),
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))

@@ -9,6 +9,10 @@ export type ProcessingFlag = z.infer<typeof processingFlag>
 export const processing = z.union([z.enum(['auto', 'none', 'all']), z.array(processingFlag)])
 export type Processing = z.infer<typeof processing>
 
+/** Why a processing is in force: the person chose it, the SAE's release or its own config asks for it, nothing is known of the SAE, or there is none. */
+export const processingOrigin = z.enum(['chosen', 'release', 'config', 'unknown', 'no-sae'])
+export type ProcessingOrigin = z.infer<typeof processingOrigin>
+
 /** Which layers attend locally, where a family alternates: the checkpoint's order, or TransformerLens's (Gemma-2 only). */
 export const layerOrder = z.enum(['checkpoint', 'transformer-lens'])
 export type LayerOrder = z.infer<typeof layerOrder>
@@ -160,6 +164,7 @@ export const runResult = z.object({
   /** True where a BOS token was put before the text. */
   bosAdded: z.boolean(),
   processing: z.array(processingFlag),
+  processingFrom: processingOrigin,
   /** Why this processing is in force, in a few words. */
   processingReason: z.string(),
   layerOrder,

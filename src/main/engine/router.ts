@@ -11,6 +11,7 @@ import type { EngineServices } from './engine.ts'
 import { EventQueue } from './event-queue.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
 import { run } from './runs.ts'
+import { processingOf } from './sae-loadings.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
   const data = toErrorData(thrown)
@@ -103,6 +104,7 @@ export function makeRouter(services: EngineServices) {
     },
     runs: {
       run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      processing: os.runs.processing.handler(({ input }) => processingOf(input.processing, input.saes)),
       tokenize: os.runs.tokenize.handler(({ input, signal }) =>
         services.inference.tokenize(input.model, input.text, input.prependBos, signal)
       )

@@ -3,11 +3,11 @@ import path from 'node:path'
 import type { ActiveFeature, RunEvent, RunRequest, RunResult } from '../../contract/run.ts'
 import type { Mirror } from '../explanations/mirror.ts'
 import type { InferenceJob, InferenceResult } from '../inference/messages.ts'
-import { type KnownSae, readingFacts, releaseOf } from '../library/releases.ts'
-import { openSae } from '../sae/open.ts'
+import { readingFacts, releaseOf } from '../library/releases.ts'
 import { EventQueue } from './event-queue.ts'
 import type { InferenceProcess } from './inference-process.ts'
-import { chooseProcessing, type SaeLoading } from './processing.ts'
+import { chooseProcessing } from './processing.ts'
+import { loadingsOf } from './sae-loadings.ts'
 
 export interface RunServices {
   readonly inference: InferenceProcess
@@ -18,7 +18,7 @@ export interface RunServices {
 /** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
 export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
   const releases = await Promise.all(request.saes.map(sae => releaseOf(sae.path)))
-  const { flags, reason } = chooseProcessing(request.processing, await loadingsOf(request, releases))
+  const { flags, from, reason } = chooseProcessing(request.processing, await loadingsOf(request.saes, releases))
   const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, hooks, save } = request
   const job: InferenceJob = {
     model,
@@ -52,22 +52,11 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
       byHand: sae.source !== undefined && sae.source !== null
     }))
     const explained = await explain(result, sources, services.mirror)
-    yield { type: 'result', result: { ...explained, processing: [...flags], processingReason: reason } }
+    yield { type: 'result', result: { ...explained, processing: [...flags], processingFrom: from, processingReason: reason } }
   } finally {
     signal?.removeEventListener('abort', cancel)
     abort.abort()
   }
-}
-
-/** What each SAE asks of the model's loading. Throws what is wrong with an SAE, before the model is opened. */
-async function loadingsOf(request: RunRequest, releases: readonly (KnownSae | null)[]): Promise<SaeLoading[]> {
-  return Promise.all(
-    request.saes.map(async ({ name, path: at, hook, hookOut, normFactor }, index) => {
-      const known = releases[index] ?? null
-      const sae = await openSae(at, { hook, hookOut, normFactor, release: readingFacts(known) })
-      return { name, ownKwargs: sae.modelFromPretrainedKwargs, releaseKwargs: known?.modelFromPretrainedKwargs ?? null }
-    })
-  )
 }
 
 /** Each feature with its own explanations and known maximum, from the SAE's source; none where no source is known. */
@@ -75,7 +64,7 @@ async function explain(
   { mappedBytes: _, ...result }: InferenceResult,
   sources: readonly { source: string | null; byHand: boolean }[],
   mirror: Mirror
-): Promise<Omit<RunResult, 'processing' | 'processingReason'>> {
+): Promise<Omit<RunResult, 'processing' | 'processingFrom' | 'processingReason'>> {
   const saes = await Promise.all(
     result.saes.map(async (sae, index) => {
       const { source, byHand } = sources[index] ?? { source: null, byHand: false }

@@ -21,7 +21,7 @@ const inferredFeature = z.object({ index: z.int(), activation: maybeNumber })
 const inferredReading = saeReading.extend({ features: z.array(z.array(inferredFeature)) })
 
 /** A run's result before explanations are put to its features. */
-export const inferenceResult = runResult.omit({ saes: true, processing: true, processingReason: true }).extend({
+export const inferenceResult = runResult.omit({ saes: true, processing: true, processingFrom: true, processingReason: true }).extend({
   saes: z.array(saeResult.omit({ source: true, sourceChosenByHand: true }).extend({ byVariant: z.record(z.string(), inferredReading) })),
   /** Bytes of weights that open sessions map. */
   mappedBytes: z.number()

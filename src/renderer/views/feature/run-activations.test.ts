@@ -21,6 +21,7 @@ const result: RunResult = {
   ],
   bosAdded: true,
   processing: [],
+  processingFrom: 'unknown',
   processingReason: '',
   layerOrder: 'checkpoint',
   variants: [variant('clean'), variant('spliced')],

@@ -25,6 +25,7 @@ const result: RunResult = {
   ],
   bosAdded: true,
   processing: [],
+  processingFrom: 'unknown',
   processingReason: '',
   layerOrder: 'checkpoint',
   variants: [
