@@ -22,7 +22,9 @@ export default defineConfig({
           cli: source('main/cli/entry.ts'),
           engine: source('main/engine/entry.ts'),
           inference: source('main/inference/entry.ts'),
-          'mirror-writer': source('main/explanations/mirror-writer.ts')
+          'mirror-writer': source('main/explanations/mirror-writer.ts'),
+          'mirror-parser': source('main/explanations/import/mirror-parser.ts'),
+          'mirror-reader': source('main/explanations/mirror-reader.ts')
         },
         output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' }
       }

@@ -3,20 +3,60 @@ import { z } from 'zod'
 export const searchMode = z.enum(['substring', 'words'])
 export type SearchMode = z.infer<typeof searchMode>
 
+const between = z.object({ from: z.number().optional(), to: z.number().optional() })
+
+/** What a search is narrowed to; what is left out narrows nothing. */
+export const searchFilter = z.object({
+  model: z.string().optional(),
+  /** A source's name without its layer, such as `gemmascope-res-16k`. */
+  release: z.string().optional(),
+  /** `modelId/layer`, or the layer's name alone, in whichever model. */
+  source: z.string().optional(),
+  /** Layer numbers, both ends included. */
+  layers: between.optional(),
+  explainer: z.string().optional(),
+  /** Kind of explanation, such as `oai_token-act-pair`. */
+  type: z.string().optional(),
+  /** Whether the mirror has statistics of the feature. */
+  hasStatistics: z.boolean().optional(),
+  /** Share of tokens on which the feature fires, both ends included. Features without statistics have none. */
+  density: between.optional()
+})
+export type SearchFilter = z.infer<typeof searchFilter>
+
 /**
- * A search over the mirror. `substring` finds what pandas' `str.contains(q, case=False, regex=False)` finds; `words` is ranked.
- * `after` is the `nextKey` of the page before.
+ * A search over the mirror. `substring` finds what pandas' `str.contains(q, case=False, regex=False)` finds, in the order of
+ * import, source by source; `words` is ranked. `after` is the `nextKey` of the page before. `countFor` is how long it may count
+ * beyond the page, in ms: hits in all are a lower bound where that is too short.
  */
-export const searchRequest = z.object({
+export const searchRequest = searchFilter.extend({
   query: z.string(),
   mode: searchMode.default('substring'),
-  model: z.string().optional(),
-  source: z.string().optional(),
-  explainer: z.string().optional(),
   limit: z.int().min(1).max(1000).default(50),
-  after: z.string().optional()
+  after: z.string().optional(),
+  countFor: z.number().min(0).max(60_000).default(150)
 })
 export type SearchRequest = z.infer<typeof searchRequest>
+
+/** The same question, asked for its number of hits alone. */
+export const countRequest = searchRequest.omit({ limit: true, after: true })
+export type CountRequest = z.infer<typeof countRequest>
+
+/** Hits by name; an explanation without an explainer counts under the empty name. */
+export const facets = z.object({
+  model: z.record(z.string(), z.int()),
+  source: z.record(z.string(), z.int()),
+  explainer: z.record(z.string(), z.int())
+})
+export type Facets = z.infer<typeof facets>
+
+/** How many hits there are: where `totalIsExact` is false there are at least so many. */
+export const countResult = z.object({ total: z.int(), totalIsExact: z.boolean(), facets, milliseconds: z.number() })
+export type CountResult = z.infer<typeof countResult>
+
+/** A mistake in a query of words: what is wrong with [start, end) of it, in UTF-16 units. The hits are those of the rest. */
+export const queryProblem = z.object({ message: z.string(), start: z.int(), end: z.int() })
+export type QueryProblem = z.infer<typeof queryProblem>
 
 /** `layer` is Neuronpedia's name for the source within its model; `matches` are [start, end) in UTF-16 units of `description`. */
 export const searchHit = z.object({
@@ -36,7 +76,8 @@ export const searchResult = z.object({
   totalIsExact: z.boolean(),
   nextKey: z.string().nullable(),
   milliseconds: z.number(),
-  hits: z.array(searchHit)
+  hits: z.array(searchHit),
+  problem: queryProblem.nullable()
 })
 export type SearchResult = z.infer<typeof searchResult>
 
@@ -68,6 +109,8 @@ export const featureStatistics = z.object({
   /** Share of tokens on which it fires. */
   density: z.number().nullable(),
   activationHistogram: z.array(z.object({ value: z.number(), count: z.number() })),
+  /** How many tokens of the vocabulary get which logit from its decoder direction. */
+  logitHistogram: z.array(z.object({ value: z.number(), count: z.number() })),
   topLogits: z.array(tokenEffect),
   bottomLogits: z.array(tokenEffect)
 })
@@ -92,20 +135,37 @@ export const sourceSummary = z.object({
   source: z.string(),
   model: z.string(),
   layer: z.string(),
+  /** Null where its name does not begin with one. */
+  layerNumber: z.int().nullable(),
+  /** The source's name without its layer. */
+  release: z.string(),
   explanations: z.int(),
   /** Distinct features with an explanation. */
   features: z.int(),
   /** Features with statistics. */
   statistics: z.int(),
-  explainers: z.array(z.string())
+  explainers: z.array(z.string()),
+  /** About how much of the mirror's file it takes. */
+  bytes: z.number()
 })
 export type SourceSummary = z.infer<typeof sourceSummary>
 
 export const importSummary = z.object({ imported: z.int(), skipped: z.int(), rejected: z.int(), seconds: z.number() })
 export type ImportSummary = z.infer<typeof importSummary>
 
+/** How far an import is: rows handled so far, those skipped included, and its share of all bytes. */
+export const importProgress = z.object({
+  file: z.string(),
+  rows: z.int(),
+  fraction: z.number().min(0).max(1),
+  rowsPerSecond: z.number(),
+  /** Null before anything is known. */
+  secondsLeft: z.number().nullable()
+})
+export type ImportProgress = z.infer<typeof importProgress>
+
 export const importEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('progress'), file: z.string(), rows: z.int(), fraction: z.number().min(0).max(1) }),
+  importProgress.extend({ type: z.literal('progress') }),
   z.object({ type: z.literal('result'), result: importSummary, rejectsFile: z.string().nullable() })
 ])
 export type ImportEvent = z.infer<typeof importEvent>

@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly home?: string
   /** The mirror's file; `<home>/mirror.sqlite` by default. */
   readonly db?: string
+  /** Threads that read the mirror; without any, reading happens in the engine's own. */
+  readonly readers?: number
   /** Imports the demo's explanations when they are not in the mirror yet. */
   readonly importDemo?: boolean
 }
@@ -138,7 +140,7 @@ class Services implements EngineServices {
 /** Opens the engine. Throws when the mirror or the home folder cannot be opened. */
 export async function createEngine(options: EngineOptions = {}) {
   const home = options.home ?? homeFolder()
-  const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'))
+  const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
   const services = new Services(home, await openLibrary({ home }), mirror)
   const router = makeRouter(services)
   const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()

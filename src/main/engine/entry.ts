@@ -6,6 +6,9 @@ import { Peers } from './peers.ts'
 
 const { SPLICE_DB } = process.env
 
+/** One may count while the other searches. */
+const mirrorReaders = 2
+
 /** Frames that come while the engine opens wait for it. */
 const waiting: unknown[] = []
 let peers: Peers | null = null
@@ -24,7 +27,7 @@ function tell(message: object, then: () => void = () => undefined): void {
 }
 
 try {
-  const engine = await createEngine({ db: SPLICE_DB === '' ? undefined : SPLICE_DB, importDemo: true })
+  const engine = await createEngine({ db: SPLICE_DB === '' ? undefined : SPLICE_DB, importDemo: true, readers: mirrorReaders })
   peers = new Peers(engine.router, message => tell(message))
   for (const message of waiting.splice(0)) peers.receive(message)
   tell({ kind: 'ready' })

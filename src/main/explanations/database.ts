@@ -8,11 +8,6 @@ import { applicationId, migrate, schemaVersion } from './migrations.ts'
 /** How long a writer waits for another one, in ms. */
 export const lockPatience = 5000
 
-/** First rowid of a source's explanations. */
-export function firstRow(source: number): number {
-  return source * 2 ** 32
-}
-
 /** A SQLite failure in words; anything else as it is. */
 export function explainFailure(file: string, thrown: unknown): unknown {
   if (!(thrown instanceof Sqlite.SqliteError)) return thrown
@@ -73,6 +68,8 @@ export function openDatabase(file: string): Database {
       migrate(database)
     }
     database.pragma('synchronous = NORMAL')
+    // Rows refer to names that the same transaction writes; looking each one up would cost more than the row.
+    database.pragma('foreign_keys = OFF')
     return database
   } catch (thrown) {
     database?.close()

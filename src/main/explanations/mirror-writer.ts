@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { z } from 'zod'
 import { toErrorData } from '../../contract/errors.ts'
 import { explainFailure, openDatabase } from './database.ts'
-import { importFiles } from './import.ts'
+import { importFiles } from './import/import.ts'
 
 const { file, paths, cancelled } = z
   .object({ file: z.string(), paths: z.array(z.string()), cancelled: z.instanceof(SharedArrayBuffer) })

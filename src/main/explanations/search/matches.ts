@@ -37,32 +37,3 @@ export function findMatches(text: string, upperQuery: string): [number, number][
   }
   return matches
 }
-
-const mostTrigrams = 48
-
-/** The query's trigrams as a MATCH expression for the substring index; null where it has none that the index could know. */
-export function trigramExpression(upperQuery: string): string | null {
-  const characters = [...upperQuery]
-  const trigrams = new Set<string>()
-  for (let start = 0; start + 3 <= characters.length && trigrams.size < mostTrigrams; start++) {
-    const trigram = characters.slice(start, start + 3).join('')
-    // A NUL would end the expression early, and a lone surrogate has no bytes of its own.
-    if (!trigram.includes('\0') && trigram.isWellFormed()) trigrams.add(trigram)
-  }
-  return trigrams.size === 0 ? null : [...trigrams].map(trigram => `"${trigram.replaceAll('"', '""')}"`).join(' AND ')
-}
-
-/** Words as a MATCH expression for the word index, all of which must occur; null where there are none. */
-export function wordExpression(query: string): string | null {
-  const words = query.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []
-  return words.length === 0 ? null : words.map(word => `"${word}"`).join(' AND ')
-}
-
-/** Where the words of a query stand in a text, whatever their case. */
-export function findWords(text: string, query: string): [number, number][] {
-  const words = new Set((query.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []).map(word => word.toLowerCase()))
-  return [...text.matchAll(/[\p{L}\p{N}\p{M}]+/gu)].flatMap(match => {
-    const [word] = match
-    return words.has(word.toLowerCase()) ? [[match.index, match.index + word.length] satisfies [number, number]] : []
-  })
-}

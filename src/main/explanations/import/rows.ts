@@ -12,14 +12,16 @@ const index = z.union([
     .transform(Number)
 ])
 const where = { modelId: z.string().min(1), layer: z.string().min(1), index }
+/** Files of one column type, such as .csv, have empty text where there is nothing. */
+const optionalText = z.string().nullish()
 
 export const explanationRow = z.object({
   ...where,
   description: z.string(),
-  id: z.string().nullish(),
-  explanationModelName: z.string().nullish(),
-  typeName: z.string().nullish(),
-  authorId: z.string().nullish()
+  id: optionalText,
+  explanationModelName: optionalText,
+  typeName: optionalText,
+  authorId: optionalText
 })
 export type ExplanationRow = z.infer<typeof explanationRow>
 
@@ -29,25 +31,35 @@ export const exampleRow = z.object({
   maxValue: z.number(),
   maxValueTokenIndex: z.int().nonnegative()
 })
+export type ExampleRow = z.infer<typeof exampleRow>
+
+const numbers = z.array(z.number()).nullish()
+const texts = z.array(z.string()).nullish()
 
 export const featureRow = z.object({
   ...where,
   maxActApprox: z.number().nullish(),
   frac_nonzero: z.number().nullish(),
-  freq_hist_data_bar_heights: z.array(z.number()).default([]),
-  freq_hist_data_bar_values: z.array(z.number()).default([]),
-  pos_str: z.array(z.string()).default([]),
-  pos_values: z.array(z.number()).default([]),
-  neg_str: z.array(z.string()).default([]),
-  neg_values: z.array(z.number()).default([]),
-  activations: z.array(exampleRow).default([])
+  freq_hist_data_bar_heights: numbers,
+  freq_hist_data_bar_values: numbers,
+  logits_hist_data_bar_heights: numbers,
+  logits_hist_data_bar_values: numbers,
+  pos_str: texts,
+  pos_values: numbers,
+  neg_str: texts,
+  neg_values: numbers,
+  activations: z.array(exampleRow).nullish()
 })
 export type FeatureRow = z.infer<typeof featureRow>
+
+export const activationRow = exampleRow.extend(where)
+export type ActivationRow = z.infer<typeof activationRow>
 
 /** What a row turned out to be, or why it is none that can be imported. */
 export type RecognisedRow =
   | { kind: 'explanation'; row: ExplanationRow }
   | { kind: 'feature'; row: FeatureRow }
+  | { kind: 'activation'; row: ActivationRow }
   | { kind: 'rejected'; reason: string }
 
 function firstProblem(error: z.ZodError): string {
@@ -56,23 +68,34 @@ function firstProblem(error: z.ZodError): string {
   return field === '' ? (issue?.message ?? 'not a row') : `${field}: ${issue?.message ?? 'not valid'}`
 }
 
-/** Recognises a parsed row by its fields. */
-export function recogniseRow(value: unknown): RecognisedRow {
+const featureFields = ['maxActApprox', 'frac_nonzero', 'pos_str', 'freq_hist_data_bar_heights']
+
+/** Recognises a parsed row by its fields. `source` fills in where the row itself does not say which source it belongs to. */
+export function recogniseRow(value: unknown, source: { modelId: string; layer: string } | null = null): RecognisedRow {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { kind: 'rejected', reason: 'not a JSON object' }
-  if ('description' in value) {
-    const parsed = explanationRow.safeParse(value)
+  const row = source === null ? value : { ...source, ...value }
+  if ('description' in row) {
+    const parsed = explanationRow.safeParse(row)
     return parsed.success ? { kind: 'explanation', row: parsed.data } : { kind: 'rejected', reason: firstProblem(parsed.error) }
   }
-  if ('maxActApprox' in value || 'frac_nonzero' in value || 'pos_str' in value) {
-    const parsed = featureRow.safeParse(value)
+  if (featureFields.some(field => field in row)) {
+    const parsed = featureRow.safeParse(row)
     return parsed.success ? { kind: 'feature', row: parsed.data } : { kind: 'rejected', reason: firstProblem(parsed.error) }
   }
-  return { kind: 'rejected', reason: 'neither an explanation (description) nor a feature (maxActApprox, frac_nonzero, pos_str)' }
+  if ('tokens' in row && 'values' in row) {
+    const parsed = activationRow.safeParse(row)
+    return parsed.success ? { kind: 'activation', row: parsed.data } : { kind: 'rejected', reason: firstProblem(parsed.error) }
+  }
+  return {
+    kind: 'rejected',
+    reason: 'neither an explanation (description), nor a feature (maxActApprox, frac_nonzero, pos_str), nor an activation (tokens, values)'
+  }
 }
 
-/** A feature's statistics and examples as the mirror keeps them, beside maximum and density. */
+/** A feature's statistics as the mirror keeps them, beside maximum and density. */
 export const storedDetails = z.object({
   histogram: z.array(z.tuple([z.number(), z.number()])),
+  logitHistogram: z.array(z.tuple([z.number(), z.number()])).default([]),
   top: z.array(z.tuple([z.string(), z.number()])),
   bottom: z.array(z.tuple([z.string(), z.number()]))
 })
