@@ -35,12 +35,12 @@ export async function jobOf(request: RunRequest, { home }: Pick<RunServices, 'ho
     saes: request.saes.map(({ source: _, ...sae }, index) => ({ ...sae, release: readingFacts(releases[index] ?? null) })),
     cacheFolder: path.join(home, 'cache')
   }
-  return { job, releases, flags, reason }
+  return { job, releases, flags, from, reason }
 }
 
 /** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
 export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
-  const { job, releases, flags, reason } = await jobOf(request, services)
+  const { job, releases, flags, from, reason } = await jobOf(request, services)
   const abort = new AbortController()
   const events = new EventQueue<RunEvent>()
   const cancel = () => abort.abort()
