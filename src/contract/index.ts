@@ -45,6 +45,7 @@ import {
 import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
 import { runEvent, runRequest, runSae, token } from './run.ts'
+import { saeCheckEvent, saeCheckRequest } from './sae-check.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
@@ -109,6 +110,8 @@ export const contract = {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
     /** The processing that a run of these SAEs would have, without running anything. */
     processing: procedure.input(runRequest.pick({ saes: true, processing: true })).output(processingChoice),
+    /** Tries an SAE at neighbouring hook points and other readings, and says which has the numbers that are published of it. */
+    checkSae: procedure.input(saeCheckRequest).output(eventIterator(saeCheckEvent)),
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))

@@ -134,6 +134,8 @@ export const saeReading = z.object({
   /** Mean cosine similarity of x and its reconstruction. */
   cosineSimilarity: maybeNumber,
   positions: z.int(),
+  /** The same over all positions, special tokens too. */
+  withSpecial: z.object({ l0: maybeNumber, explainedVariance: maybeNumber, positions: z.int() }),
   features: z.array(z.array(activeFeature))
 })
 export type SaeReading = z.infer<typeof saeReading>
@@ -141,6 +143,35 @@ export type SaeReading = z.infer<typeof saeReading>
 /** The factor by which an SAE's input is scaled, and where it is from: its own files, its release, or the person. */
 export const normFactor = z.object({ value: z.number(), from: z.enum(['file', 'release', 'chosen']) })
 export type NormFactor = z.infer<typeof normFactor>
+
+/** A published figure, and what states it: the table of releases, the SAE's own files, or its path. */
+export const publishedFigure = z.object({ value: z.number(), from: z.enum(['release', 'file', 'path']) })
+export type PublishedFigure = z.infer<typeof publishedFigure>
+
+export const publishedMetrics = z.object({ l0: publishedFigure.nullable(), explainedVariance: publishedFigure.nullable() })
+export type PublishedMetrics = z.infer<typeof publishedMetrics>
+
+/**
+ * A figure that is off the published one by more than a factor of two, whether special tokens count or not. Without a published
+ * explained variance, one below zero is off, and `published` and `factor` are null.
+ */
+export const offMetric = z.object({
+  metric: z.enum(['l0', 'explained-variance']),
+  measured: maybeNumber,
+  published: z.number().nullable(),
+  /** How many times: of L0s as they are, of explained variances by what they leave unexplained. */
+  factor: maybeNumber
+})
+export type OffMetric = z.infer<typeof offMetric>
+
+/** Why an SAE may sit on another tensor than the one that it was made for. */
+export const alarm = z.object({
+  off: z.array(offMetric).min(1),
+  positions: z.int(),
+  /** In one sentence, with the numbers. */
+  text: z.string()
+})
+export type Alarm = z.infer<typeof alarm>
 
 /** An SAE of a run: `hookOut` is where a transcoder's output stands in, null for SAEs; `notes` say how it is read. */
 export const saeResult = z.object({
@@ -150,6 +181,9 @@ export const saeResult = z.object({
   path: z.string(),
   normFactor: normFactor.nullable(),
   notes: z.array(z.string()),
+  published: publishedMetrics,
+  /** Set where its metrics in the variant without splices are far from the published ones, over enough tokens. */
+  alarm: alarm.nullable(),
   /** Neuronpedia source `modelId/layer`, or null when none is known. */
   source: z.string().nullable(),
   /** Whether the person chose the source by hand. */

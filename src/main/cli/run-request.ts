@@ -68,7 +68,8 @@ export function readRunOrder(argv: readonly string[], exists?: (path: string) =>
   return { request, json: args.flags.has('json'), db: readDb(args) }
 }
 
-function readPrompt(args: Arguments): Prompt {
+/** The prompt that `--prompt` or `--ids` gives. */
+export function readPrompt(args: Arguments): Prompt {
   const text = args.values.get('prompt')
   const ids = args.values.get('ids')
   if (text !== undefined && ids !== undefined) throw mistake('--ids', '--prompt and --ids are both given.', 'Give one of them.')
@@ -86,7 +87,8 @@ function readIds(text: string): number[] {
   })
 }
 
-function readProcessing(text: string): Processing {
+/** `auto`, `none`, `all`, or a list of flags. */
+export function readProcessing(text: string): Processing {
   if (text === 'auto' || text === 'none' || text === 'all') return text
   const flags = text.split(',').map(part => {
     const flag = processingFlag.safeParse(part.trim())

@@ -13,6 +13,7 @@ import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
 import { run } from './runs.ts'
+import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
@@ -108,6 +109,7 @@ export function makeRouter(services: EngineServices) {
     runs: {
       run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
       processing: os.runs.processing.handler(({ input }) => processingOf(input.processing, input.saes)),
+      checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) =>
         services.inference.tokenize(input.model, input.text, input.prependBos, signal)
       )

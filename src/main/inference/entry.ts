@@ -7,6 +7,7 @@ import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { CompiledPlans } from './compiled.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
+import { measureSaes } from './measure.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
 import { defaultBudget } from './plan.ts'
@@ -21,6 +22,8 @@ const hookState: HookState = {
   budget: defaultBudget,
   kept: new KeptActivations(keptActivationBytes)
 }
+/** Plans of checks, apart from those of runs. */
+const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 const cancelled = new Set<number>()
 
 function send(message: FromInference): void {
@@ -53,6 +56,10 @@ async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activatio
   return { kind: 'activation', id, activation: { hook, magnitudes, differenceMagnitudes }, window }
 }
 
+async function measure({ id, job }: Extract<ToInference, { kind: 'measure' }>): Promise<FromInference> {
+  return { kind: 'measure', id, result: await measureSaes(job, measureState, (stage, fraction) => pauseOf(id, stage, fraction)) }
+}
+
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
@@ -61,6 +68,7 @@ async function answer(message: ToInference): Promise<void> {
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
+    else if (message.kind === 'measure') send(await measure(message))
     else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'run', id: message.id, result })

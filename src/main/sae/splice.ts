@@ -147,6 +147,8 @@ export interface SaeMeasures {
   readonly squaredError: string
   /** Squared distance from the mean over the measured positions. */
   readonly squaredDeviation: string
+  /** Squared distance from the mean over all positions. */
+  readonly squaredDeviationOfAll: string
   readonly dot: string
   readonly targetSquare: string
   readonly outputSquare: string
@@ -167,6 +169,7 @@ export function measureSae(graph: GraphBuilder, { actsPost, target, output }: Co
   const error = graph.subtract(target, output)
   const mean = graph.divide(graph.sum(graph.multiply(target, measured), [1], true), graph.sum(measured, [1], true))
   const deviation = graph.subtract(target, mean)
+  const deviationOfAll = graph.subtract(target, graph.mean(target, [1], true))
   const active = graph.greater(actsPost, graph.scalar(0))
   // A NaN would scramble the order; such positions have no features to show, and their error says NaN.
   const top = features === 0 ? null : graph.topK(graph.where(active, actsPost, graph.scalar(0)), features)
@@ -174,6 +177,7 @@ export function measureSae(graph: GraphBuilder, { actsPost, target, output }: Co
     active: perPosition(graph.cast(active, 'float32')),
     squaredError: perPosition(graph.multiply(error, error)),
     squaredDeviation: perPosition(graph.multiply(deviation, deviation)),
+    squaredDeviationOfAll: perPosition(graph.multiply(deviationOfAll, deviationOfAll)),
     dot: perPosition(graph.multiply(target, output)),
     targetSquare: perPosition(graph.multiply(target, target)),
     outputSquare: perPosition(graph.multiply(output, output)),
