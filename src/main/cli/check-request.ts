@@ -1,9 +1,9 @@
 /** `splice check-sae`'s arguments as the contract's request, and the commands that take one SAE's reading from one to the other. */
 import { resolve } from 'node:path'
+import { checkText } from '../../contract/check-text.ts'
 import { layerOrder, type Prompt, provider, type RunRequest, type SaeResult } from '../../contract/run.ts'
 import { type SaeChange, type SaeCheckRequest, saeCheckRequest } from '../../contract/sae-check.ts'
 import { type Grammar, mistake, quoted, readArguments, readChoice } from './arguments.ts'
-import { checkText } from './check-text.ts'
 import { readProcessing, readPrompt } from './run-request.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 

@@ -1,5 +1,5 @@
 /**
- * What `splice check-sae` reads where no prompt is given: some 150 tokens of plain English on several topics, which also are the demo's.
+ * What a check of an SAE reads where no prompt is given: some 150 tokens of plain English on several topics, which also are the demo's.
  * An alarm rests on enough tokens, and an L0 on text that is not all of one kind.
  */
 export const checkText = [
