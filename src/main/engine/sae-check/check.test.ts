@@ -181,6 +181,42 @@ describe.each(misplaced)('$id at $wrong', ({ id, at, reading, wrong }) => {
   })
 })
 
+const transcoderRuns = z.object({
+  saes: z.array(
+    z.object({
+      ...{ id: z.string(), path: z.string().optional(), model: z.string(), hooks: z.array(z.string()).optional() },
+      runs: z.array(z.object({ prompt: z.string(), model_variant: z.string(), plain: plain.valueType.shape.plain.optional() }))
+    })
+  )
+})
+
+test.each([
+  ['gemma2-tiny.gemma_scope_transcoder_l1', 'blocks.1.hook_resid_mid'],
+  ['gpt2-tiny.transcoder', 'blocks.0.hook_resid_mid']
+])('transcoder %s that reads %s is told which input it was made for', async (id, wrong) => {
+  const { saes } = transcoderRuns.parse(JSON.parse(await fs.readFile(golden('index.json'), 'utf8')))
+  const entry = saes.find(sae => sae.id === id)
+  const run = entry?.runs.find(({ prompt }) => prompt === 'p0')
+  if (entry?.path === undefined || run?.plain === undefined) throw new Error(`no golden ${id}`)
+  const at = path.join(folder, id, path.relative('saes', entry.path))
+  await fs.cp(golden(entry.path), at, { recursive: true })
+  const beside = (await fs.stat(at)).isDirectory() ? at : path.dirname(at)
+  const { l0_mean, explained_variance } = run.plain
+  await fs.writeFile(path.join(beside, 'eval_results.json'), JSON.stringify({ l0: l0_mean, frac_variance_explained: explained_variance }))
+
+  const { ids } = await promptOf(entry.model, 'p0')
+  // The golden runs of Gemma-2 have TransformerLens's order of layers.
+  const layerOrder = entry.model.startsWith('gemma2') ? 'transformer-lens' : 'checkpoint'
+  const request = { model: golden('models', entry.model), prompt: { ids }, metricPositions: 'all', layerOrder } as const
+  const processing = run.model_variant === 'processed' ? 'all' : 'none'
+  const home = await check({ ...request, processing, sae: { name: 'sae1', path: at } })
+  expect(home.verdict.kind).toBe('present-fits')
+  expect(fromMaybeNumber(home.tries[0]?.l0 ?? null)).toBeCloseTo(l0_mean, 4)
+  expect(fromMaybeNumber(home.tries[0]?.explainedVariance ?? null)).toBeCloseTo(explained_variance, 4)
+  const away = await check({ ...request, processing, sae: { name: 'sae1', path: at, hook: wrong } })
+  expect(away.verdict).toMatchObject({ kind: 'other-fits', change: { hook: entry.hooks?.[0] } })
+})
+
 /** gpt2-tiny with a constant in its embedding: LayerNorm does not see it, so centred the model is the golden one. */
 async function offCentre(by: number): Promise<string> {
   const from = golden('models/gpt2-tiny')
