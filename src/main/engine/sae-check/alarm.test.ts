@@ -35,6 +35,12 @@ describe('an L0', () => {
     expect(offOf(reading([40, 0.9], [5, 0.9]), published(15, null))).toEqual([])
     expect(offOf(reading([40, 0.9], [50, 0.9]), published(15, null))).toEqual(['l0'])
   })
+
+  test('is said as measured without special tokens', () => {
+    expect(alarmOf(reading([45, 0.9], [60, 0.9]), published(15, null))?.off).toEqual([
+      { metric: 'l0', measured: 45, published: 15, factor: 3 }
+    ])
+  })
 })
 
 describe('an explained variance', () => {
