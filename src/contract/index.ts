@@ -8,6 +8,7 @@ import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
 import { errorData } from './errors.ts'
+import { evaluationEvent, evaluationRequest } from './evaluation.ts'
 import {
   countRequest,
   countResult,
@@ -112,6 +113,8 @@ export const contract = {
     processing: procedure.input(runRequest.pick({ saes: true, processing: true })).output(processingChoice),
     /** Tries an SAE at neighbouring hook points and other readings, and says which has the numbers that are published of it. */
     checkSae: procedure.input(saeCheckRequest).output(eventIterator(saeCheckEvent)),
+    /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
+    evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))

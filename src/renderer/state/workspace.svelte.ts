@@ -33,7 +33,7 @@ export function sourceOf(sae: OpenSae): string | null {
 }
 
 /** An SAE as runs and the saved workspace name it. */
-function asAsked({ summary, hook, hookOut, normFactor, chosenSource }: OpenSae) {
+export function asAsked({ summary, hook, hookOut, normFactor, chosenSource }: OpenSae) {
   return {
     path: summary.path,
     ...(hook === undefined ? {} : { hook }),

@@ -4,6 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { checkText } from '../../../contract/check-text.ts'
 import { fromMaybeNumber } from '../../../contract/numbers.ts'
 import type { ProcessingFlag, RunRequest } from '../../../contract/run.ts'
 import type { SaeCheck, SaeTry } from '../../../contract/sae-check.ts'
@@ -289,7 +290,8 @@ const texts = [
   'The forecast for Thursday is stormy with some fog. The coldest winter since 1944 ended in August. Expect hail in the evening and temperatures near 57 degrees. There is a 41 percent chance of mist. A rainbow appeared over the east after the storm.',
   'Jill threw the ball to Jack. Jack threw the ball to Will. Will threw the ball back to',
   'Would you be able to travel through time using a wormhole?',
-  'Once upon a time'
+  'Once upon a time',
+  checkText
 ]
 
 describe('the demo', () => {
