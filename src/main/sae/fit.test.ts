@@ -89,6 +89,14 @@ describe('a width that no hook point has names the SAE and the model', () => {
   })
 })
 
+test('an SAE of one head on a hook point without heads is told so', () => {
+  expect(refusal({ headIndex: 0 })).toEqual({
+    kind: 'sae/head',
+    message: '/saes/one belongs to head 0, which blocks.0.hook_resid_post of tiny does not have',
+    hint: 'No attention head has 32 features.'
+  })
+})
+
 test('a width that another hook point has names those', () => {
   expect(refusal({ hook: 'blocks.0.mlp.hook_post' })).toEqual({
     kind: 'sae/width',

@@ -52,7 +52,7 @@ function refuseStranger(sae: Fitting, points: readonly FittingPoint[], model: st
     { does: 'writes', width: sae.dOut }
   ]
   for (const { does, width } of ends) {
-    if (widths.has(width)) continue
+    if (widths.has(width) || points.some(point => point.width === width)) continue
     const kind = sae.headIndex === null ? 'hook point' : 'attention head'
     throw new SpliceError('sae/fits-nothing', `${sae.path} ${does} ${width} features, but no ${kind} of ${model} has as many`, {
       file: sae.path,
@@ -99,8 +99,10 @@ function widthFor({ headIndex }: Pick<Fitting, 'headIndex'>, { shape, width }: F
   return shape.length === 3 && typeof dHead === 'number' ? dHead : null
 }
 
+/** Hook points of a width, as a hint; an SAE of one head may find none, others have been refused before. */
 function someThatFit(sae: Fitting, points: readonly FittingPoint[], width: number): string {
   const fitting = points.filter(point => widthFor(sae, point) === width).map(point => point.name)
+  if (fitting.length === 0) return `No attention head has ${width} features.`
   const more = fitting.length > 6 ? ` and ${fitting.length - 6} more` : ''
   return `Those that fit: ${fitting.slice(0, 6).join(', ')}${more}.`
 }
