@@ -4,6 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
+import { answersEvent, answersRequest } from './answers.ts'
 import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
@@ -19,6 +20,7 @@ import {
   searchResult,
   sourceSummary
 } from './explanations.ts'
+import { generationEvent, generationRequest } from './generation.ts'
 import {
   activationEvent,
   activationRequest,
@@ -113,6 +115,10 @@ export const contract = {
     processing: procedure.input(runRequest.pick({ saes: true, processing: true })).output(processingChoice),
     /** Tries an SAE at neighbouring hook points and other readings, and says which has the numbers that are published of it. */
     checkSae: procedure.input(saeCheckRequest).output(eventIterator(saeCheckEvent)),
+    /** Continues a prompt under several variants, token by token. Ending the stream stops it; what it said stands. */
+    generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
+    /** Ranks, logits and probabilities of answers to a prompt, token by token. */
+    testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
     /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     tokenize: procedure

@@ -4,7 +4,7 @@ import { checkText } from '../../contract/check-text.ts'
 import { layerOrder, type Prompt, provider, type RunRequest, type SaeResult } from '../../contract/run.ts'
 import { type SaeChange, type SaeCheckRequest, saeCheckRequest } from '../../contract/sae-check.ts'
 import { type Grammar, mistake, quoted, readArguments, readChoice } from './arguments.ts'
-import { readProcessing, readPrompt } from './run-request.ts'
+import { readProcessing, readPrompt } from './model-arguments.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 
 const grammar: Grammar = {
@@ -36,7 +36,7 @@ export function readCheckOrder(argv: readonly string[], exists?: (path: string) 
   // One SAE needs no name before its factor.
   const factors = factor === undefined ? [] : [factor.includes('=') ? factor : `${named?.name}=${factor}`]
   const hasPrompt = args.values.has('prompt') || args.values.has('ids')
-  const prompt: Prompt = hasPrompt ? readPrompt(args) : { text: checkText, prependBos: !args.flags.has('no-bos') }
+  const prompt: Prompt = hasPrompt ? readPrompt(args, 'check-sae') : { text: checkText, prependBos: !args.flags.has('no-bos') }
   const request = saeCheckRequest.parse({
     model: resolve(model),
     sae: withNormFactors(saes, factors)[0],

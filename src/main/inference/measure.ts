@@ -17,7 +17,7 @@ export async function measureSaes(job: InferenceJob, state: InferenceState, paus
     gainsFolded: job.processing.includes('fold_ln'),
     baseline: false,
     logits: false,
-    predictions: false,
+    predictions: 'none',
     budget: state.budget
   })
   const key = (choice: ProviderChoice) => JSON.stringify([prepared.stamp, saes.map(saeKey), choice.provider])
