@@ -45,8 +45,10 @@ import {
   scanEvent,
   workspace
 } from './library.ts'
+import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
 import { prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
+import { saeCheckEvent, saeCheckRequest } from './sae-check.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
@@ -109,6 +111,10 @@ export const contract = {
   },
   runs: {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
+    /** The processing that a run of these SAEs would have, without running anything. */
+    processing: procedure.input(runRequest.pick({ saes: true, processing: true })).output(processingChoice),
+    /** Tries an SAE at neighbouring hook points and other readings, and says which has the numbers that are published of it. */
+    checkSae: procedure.input(saeCheckRequest).output(eventIterator(saeCheckEvent)),
     /** Continues a prompt under several variants, token by token. Ending the stream stops it; what it said stands. */
     generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
     /** Ranks, logits and probabilities of answers to a prompt, token by token. */

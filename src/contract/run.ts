@@ -9,6 +9,10 @@ export type ProcessingFlag = z.infer<typeof processingFlag>
 export const processing = z.union([z.enum(['auto', 'none', 'all']), z.array(processingFlag)])
 export type Processing = z.infer<typeof processing>
 
+/** Why a processing is in force: the person chose it, the SAE's release or its own config asks for it, nothing is known of the SAE, or there is none. */
+export const processingOrigin = z.enum(['chosen', 'release', 'config', 'unknown', 'no-sae'])
+export type ProcessingOrigin = z.infer<typeof processingOrigin>
+
 /** Which layers attend locally, where a family alternates: the checkpoint's order, or TransformerLens's (Gemma-2 only). */
 export const layerOrder = z.enum(['checkpoint', 'transformer-lens'])
 export type LayerOrder = z.infer<typeof layerOrder>
@@ -153,6 +157,8 @@ export const saeReading = z.object({
   /** Mean cosine similarity of x and its reconstruction. */
   cosineSimilarity: maybeNumber,
   positions: z.int(),
+  /** The same over all positions, special tokens too. */
+  withSpecial: z.object({ l0: maybeNumber, explainedVariance: maybeNumber, positions: z.int() }),
   features: z.array(z.array(activeFeature))
 })
 export type SaeReading = z.infer<typeof saeReading>
@@ -160,6 +166,35 @@ export type SaeReading = z.infer<typeof saeReading>
 /** The factor by which an SAE's input is scaled, and where it is from: its own files, its release, or the person. */
 export const normFactor = z.object({ value: z.number(), from: z.enum(['file', 'release', 'chosen']) })
 export type NormFactor = z.infer<typeof normFactor>
+
+/** A published figure, and what states it: the table of releases, the SAE's own files, or its path. */
+export const publishedFigure = z.object({ value: z.number(), from: z.enum(['release', 'file', 'path']) })
+export type PublishedFigure = z.infer<typeof publishedFigure>
+
+export const publishedMetrics = z.object({ l0: publishedFigure.nullable(), explainedVariance: publishedFigure.nullable() })
+export type PublishedMetrics = z.infer<typeof publishedMetrics>
+
+/**
+ * A figure that is off the published one by more than a factor of two, whether special tokens count or not. Without a published
+ * explained variance, one below zero is off, and `published` and `factor` are null.
+ */
+export const offMetric = z.object({
+  metric: z.enum(['l0', 'explained-variance']),
+  measured: maybeNumber,
+  published: z.number().nullable(),
+  /** How many times: of L0s as they are, of explained variances by what they leave unexplained. */
+  factor: maybeNumber
+})
+export type OffMetric = z.infer<typeof offMetric>
+
+/** Why an SAE may sit on another tensor than the one that it was made for. */
+export const alarm = z.object({
+  off: z.array(offMetric).min(1),
+  positions: z.int(),
+  /** In one sentence, with the numbers. */
+  text: z.string()
+})
+export type Alarm = z.infer<typeof alarm>
 
 /** An SAE of a run: `hookOut` is where a transcoder's output stands in, null for SAEs; `notes` say how it is read. */
 export const saeResult = z.object({
@@ -169,6 +204,9 @@ export const saeResult = z.object({
   path: z.string(),
   normFactor: normFactor.nullable(),
   notes: z.array(z.string()),
+  published: publishedMetrics,
+  /** Set where its metrics in the variant without splices are far from the published ones, over enough tokens. */
+  alarm: alarm.nullable(),
   /** Neuronpedia source `modelId/layer`, or null when none is known. */
   source: z.string().nullable(),
   /** Whether the person chose the source by hand. */
@@ -181,6 +219,7 @@ export const runResult = z.object({
   model: z.object({ path: z.string(), name: z.string() }),
   ...promptTokens.shape,
   processing: z.array(processingFlag),
+  processingFrom: processingOrigin,
   /** Why this processing is in force, in a few words. */
   processingReason: z.string(),
   layerOrder,

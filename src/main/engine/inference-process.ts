@@ -22,6 +22,7 @@ import {
   type InferenceResult,
   type InferredAnswers,
   type InferredGeneration,
+  type MeasureResult,
   type ToInference
 } from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
@@ -221,6 +222,13 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'hooks', id, hookJob }), signal, onProgress)
     if (answer.kind !== 'hooks') throw new Error(`the inference process answered hooks with ${answer.kind}`)
     return answer.table
+  }
+
+  /** What a job's SAEs measure on the model as it is; waits and throws as `run` does. */
+  async measure(job: InferenceJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<MeasureResult> {
+    const answer = await this.#inTurn(id => ({ kind: 'measure', id, job }), signal, onProgress)
+    if (answer.kind !== 'measure') throw new Error(`the inference process answered a measurement with ${answer.kind}`)
+    return answer.result
   }
 
   /** One activation and, with a window, its values; waits and throws as `run` does. */

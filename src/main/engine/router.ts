@@ -16,6 +16,8 @@ import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
 import { run } from './runs.ts'
+import { checkSae } from './sae-check/check.ts'
+import { processingOf } from './sae-loadings.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
   const data = toErrorData(thrown)
@@ -109,6 +111,8 @@ export function makeRouter(services: EngineServices) {
     },
     runs: {
       run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      processing: os.runs.processing.handler(({ input }) => processingOf(input.processing, input.saes)),
+      checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
       testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),

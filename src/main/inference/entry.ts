@@ -11,6 +11,7 @@ import { evaluatePass } from './evaluation.ts'
 import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
+import { measureSaes } from './measure.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
 import { defaultBudget } from './plan.ts'
@@ -26,6 +27,8 @@ const hookState: HookState = {
   budget: defaultBudget,
   kept: new KeptActivations(keptActivationBytes)
 }
+/** Plans of checks, apart from those of runs. */
+const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
@@ -78,6 +81,10 @@ async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activatio
   return { kind: 'activation', id, activation: { hook, magnitudes, differenceMagnitudes }, window }
 }
 
+async function measure({ id, job }: Extract<ToInference, { kind: 'measure' }>): Promise<FromInference> {
+  return { kind: 'measure', id, result: await measureSaes(job, measureState, (stage, fraction) => pauseOf(id, stage, fraction)) }
+}
+
 async function score({ id, answersJob }: Extract<ToInference, { kind: 'answers' }>): Promise<FromInference> {
   return { kind: 'answers', id, result: await scoreAnswers(answersJob, sequenceState, (stage, fraction) => pauseOf(id, stage, fraction)) }
 }
@@ -99,6 +106,7 @@ async function answer(message: ToInference): Promise<void> {
     else if (message.kind === 'generate') send(await continuePrompt(message))
     else if (message.kind === 'answers') send(await score(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
+    else if (message.kind === 'measure') send(await measure(message))
     else if (message.kind === 'evaluate') {
       const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
       send({ kind: 'evaluate', id: message.id, pass })

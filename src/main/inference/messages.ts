@@ -22,12 +22,30 @@ const inferredFeature = z.object({ index: z.int(), activation: maybeNumber })
 const inferredReading = saeReading.extend({ features: z.array(z.array(inferredFeature)) })
 
 /** A run's result before explanations are put to its features. */
-export const inferenceResult = runResult.omit({ saes: true, processing: true, processingReason: true }).extend({
-  saes: z.array(saeResult.omit({ source: true, sourceChosenByHand: true }).extend({ byVariant: z.record(z.string(), inferredReading) })),
+export const inferenceResult = runResult.omit({ saes: true, processing: true, processingFrom: true, processingReason: true }).extend({
+  saes: z.array(
+    saeResult
+      .omit({ published: true, alarm: true, source: true, sourceChosenByHand: true })
+      .extend({ byVariant: z.record(z.string(), inferredReading) })
+  ),
   /** Bytes of weights that open sessions map. */
   mappedBytes: z.number()
 })
 export type InferenceResult = z.infer<typeof inferenceResult>
+
+/** What the SAEs of a job measure on the model as it is: nothing is spliced, and nothing predicted. */
+export const measureResult = z.object({
+  tokens: z.array(token),
+  saes: z.array(
+    z.object({
+      name: z.string(),
+      reading: inferredReading,
+      /** Mean norm of what it reconstructs, over the measured positions. */
+      meanNorm: z.number().nullable()
+    })
+  )
+})
+export type MeasureResult = z.infer<typeof measureResult>
 
 /** A continuation with everything decided. */
 export const generationJob = generationRequest.omit({ processing: true, saes: true, seed: true }).extend({
@@ -83,6 +101,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), id: z.int(), job: inferenceJob }),
   z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), prompt }),
   z.object({ kind: z.literal('hooks'), id: z.int(), hookJob }),
+  z.object({ kind: z.literal('measure'), id: z.int(), job: inferenceJob }),
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
@@ -98,6 +117,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), id: z.int(), result: inferenceResult }),
   z.object({ kind: z.literal('tokenize'), id: z.int(), result: promptTokens }),
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
+  z.object({ kind: z.literal('measure'), id: z.int(), result: measureResult }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),

@@ -148,7 +148,7 @@ export interface ActivationSink {
   take(activations: readonly KeptActivation[]): Promise<void>
 }
 
-const noSink: ActivationSink = { wants: () => false, take: async () => undefined }
+export const noSink: ActivationSink = { wants: () => false, take: async () => undefined }
 
 function sinkOf(file: ActivationFile): ActivationSink {
   return {
@@ -261,6 +261,11 @@ export class StageOutputs {
       for (const piece of stage.pieces) this.#table.add(piece, outputs, start, end)
       if (end < length) await pause(stage.label, 0.9)
     }
+  }
+
+  /** What an SAE measured, or undefined where its hook point was not reached. */
+  readings(sae: string): SaeReadings | undefined {
+    return this.#readings.get(sae)
   }
 
   result(baseline: number | null): Pick<InferenceResult, 'variants' | 'comparison' | 'saes' | 'warnings'> {

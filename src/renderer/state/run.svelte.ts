@@ -4,7 +4,8 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { RunResult } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { selection } from './selection.svelte.ts'
-import { type RunInput, type ShownVariant, workspace } from './workspace.svelte.ts'
+import type { ShownVariant } from './shown-variants.ts'
+import { type RunInput, workspace } from './workspace.svelte.ts'
 
 /** How far a run is: `fraction` of 1. */
 export type RunProgress = { stage: string; fraction: number }
