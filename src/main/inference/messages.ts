@@ -5,7 +5,7 @@ import { errorData } from '../../contract/errors.ts'
 import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
-import { processingFlag, prompt, promptTokens, runRequest, runResult, saeReading, saeResult } from '../../contract/run.ts'
+import { processingFlag, prompt, promptTokens, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
 import { jobSae } from './job-sae.ts'
 
