@@ -144,13 +144,22 @@ export const sourceSummary = z.object({
   features: z.int(),
   /** Features with statistics. */
   statistics: z.int(),
+  /** Explanations with an embedding, for finding similar ones. */
+  embeddings: z.int(),
   explainers: z.array(z.string()),
   /** About how much of the mirror's file it takes. */
   bytes: z.number()
 })
 export type SourceSummary = z.infer<typeof sourceSummary>
 
-export const importSummary = z.object({ imported: z.int(), skipped: z.int(), rejected: z.int(), seconds: z.number() })
+/** `embeddings` are those that were kept, also of explanations that were there already. */
+export const importSummary = z.object({
+  imported: z.int(),
+  skipped: z.int(),
+  rejected: z.int(),
+  embeddings: z.int(),
+  seconds: z.number()
+})
 export type ImportSummary = z.infer<typeof importSummary>
 
 /** How far an import is: rows handled so far, those skipped included, and its share of all bytes. */

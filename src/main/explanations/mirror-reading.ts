@@ -13,8 +13,12 @@ import type {
   SearchResult,
   SourceSummary
 } from '../../contract/explanations.ts'
+import type { MirrorState } from '../../contract/mirror.ts'
 import type { FeatureExplanation } from '../../contract/run.ts'
+import { ImportLog, isDoneWith } from './import/import-log.ts'
 import { storedDetails, storedExamples } from './import/rows.ts'
+import { bytesOf } from './maintenance/backup.ts'
+import { freeBytesWithin, pendingRemovals } from './maintenance/removal.ts'
 import { type Cancelled, Search } from './search/search.ts'
 import { SourceSummaries, type StoredSummary } from './source-summaries.ts'
 
@@ -44,6 +48,7 @@ const sourceRow = z.object({
   explanations: z.number().nullable(),
   features: z.number().nullable(),
   statistics: z.number().nullable(),
+  embeddings: z.number().nullable(),
   explainers: z.string().nullable(),
   bytes: z.number().nullable()
 })
@@ -155,7 +160,7 @@ export class MirrorReading {
   sources(): SourceSummary[] {
     return this.#database
       .prepare(
-        `SELECT s.id, s.model, s.layer, s.layer_number AS layerNumber, s.release, m.explanations, m.features, m.statistics, m.explainers, m.bytes
+        `SELECT s.id, s.model, s.layer, s.layer_number AS layerNumber, s.release, m.explanations, m.features, m.statistics, m.embeddings, m.explainers, m.bytes
          FROM sources s LEFT JOIN source_summaries m ON m.source = s.id ORDER BY s.model, s.layer_number, s.layer`
       )
       .all()
@@ -176,6 +181,23 @@ export class MirrorReading {
       .pluck()
       .get()
     return { explanations: Number(explanations), sources: Number(this.#database.prepare('SELECT count(*) FROM sources').pluck().get()) }
+  }
+
+  /** The file's size, what is in it, and what is still to be taken out of it. */
+  state(): Omit<MirrorState, 'file' | 'work'> {
+    return {
+      bytes: bytesOf(this.#database),
+      freeBytes: freeBytesWithin(this.#database),
+      ...this.counts(),
+      embeddings: Number(this.#database.prepare('SELECT count(*) FROM embeddings').pluck().get()),
+      removing: [...pendingRemovals(this.#database).values()]
+    }
+  }
+
+  /** For each file whether all of it is in the mirror, with its embeddings where they are wanted. */
+  knownFiles(files: readonly { name: string; bytes: number; version: string }[], withEmbeddings: boolean): boolean[] {
+    const log = new ImportLog(this.#database)
+    return files.map(file => isDoneWith(log.find(file), withEmbeddings))
   }
 
   /** Each feature's own explanations, all of them, in the order of import, and its known maximum. Unknown features are left out. */

@@ -11,6 +11,12 @@ export const question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('feature'), source: z.string(), index: z.int() }),
   z.object({ kind: z.literal('sources') }),
   z.object({ kind: z.literal('counts') }),
+  z.object({ kind: z.literal('state') }),
+  z.object({
+    kind: z.literal('knownFiles'),
+    files: z.array(z.object({ name: z.string(), bytes: z.number(), version: z.string() })),
+    withEmbeddings: z.boolean()
+  }),
   z.object({ kind: z.literal('explanationsOf'), source: z.string(), indices: z.array(z.int()) })
 ])
 export type Question = z.infer<typeof question>
@@ -29,6 +35,8 @@ export interface Answers {
   feature: ReturnType<MirrorReading['feature']>
   sources: ReturnType<MirrorReading['sources']>
   counts: ReturnType<MirrorReading['counts']>
+  state: ReturnType<MirrorReading['state']>
+  knownFiles: ReturnType<MirrorReading['knownFiles']>
   explanationsOf: ReturnType<MirrorReading['explanationsOf']>
 }
 
@@ -45,6 +53,10 @@ export function answer(reading: MirrorReading, asked: Question, cancelled: Cance
       return reading.sources()
     case 'counts':
       return reading.counts()
+    case 'state':
+      return reading.state()
+    case 'knownFiles':
+      return reading.knownFiles(asked.files, asked.withEmbeddings)
     case 'explanationsOf':
       return reading.explanationsOf(asked.source, asked.indices)
   }
