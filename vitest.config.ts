@@ -30,6 +30,8 @@ export default defineConfig({
           include: ['e2e/browser/**/*.test.ts'],
           exclude: long,
           fileParallelism: false,
+          // What a person would wait for, on a machine that has other things to do.
+          expect: { poll: { timeout: 15_000 } },
           testTimeout: 120_000,
           hookTimeout: 120_000
         }

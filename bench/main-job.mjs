@@ -53,13 +53,19 @@ function repeatedRuns() {
       const started = performance.now()
       for await (const event of await engine.client.runs.run(request)) if (event.type === 'result') console.log(performance.now() - started)
     }
+    for (let round = 0; round < ${rounds + 1}; round++) {
+      const started = performance.now()
+      const events = await engine.client.hooks.list({ run: request, variant: 'sae0', against: 'clean' })
+      for await (const event of events) if (event.type === 'result') console.log(performance.now() - started)
+    }
     await engine.close()`
   const { status, stdout, stderr } = spawnSync(findProjectNode(root), ['--input-type=module', '-e', program], {
     env: environment,
     cwd: root
   })
   if (status !== 0) throw new Error(String(stderr))
-  return String(stdout).trim().split('\n').slice(1).map(Number)
+  const times = String(stdout).trim().split('\n').map(Number)
+  return { run: times.slice(1, rounds + 1), hooks: times.slice(rounds + 2) }
 }
 
 try {
@@ -67,7 +73,9 @@ try {
   console.log(`${cpus().length} x ${cpus()[0].model.trim()}, ${rounds} rounds, caches warm\n`)
   console.log('| what | median ms | min | max | limit ms | of limit |\n|---|---|---|---|---|---|')
   summarise('`splice run` on the demo, shell to JSON', 1500, Array.from({ length: rounds }, commandLine))
-  summarise('repeated run of the demo workspace, request to result with explanations', 100, repeatedRuns())
+  const { run, hooks } = repeatedRuns()
+  summarise('repeated run of the demo workspace, request to result with explanations', 100, run)
+  summarise('its hook points, statistics and differences of two variants, request to table', 200, hooks)
 } finally {
   rmSync(home, { recursive: true, force: true })
 }

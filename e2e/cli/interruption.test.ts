@@ -37,6 +37,16 @@ describe('a run that saves every hook', () => {
     stopAt(async (folder, ended) => {
       while (readdirSync(folder).length === 0 && !ended()) await wait(1)
     }))
+
+  test('leaves nothing when it is killed while it writes', async () => {
+    const folder = temporaryFolder()
+    const file = join(folder, 'out.safetensors')
+    const run = startSplice(['run', '--model', demo.model, '--sae', demo.sae, '--ids', ids, '--save', file, '--json'], { home })
+    while (readdirSync(folder).length === 0 && run.child.exitCode === null) await wait(1)
+    run.child.kill('SIGKILL')
+    await run.ended
+    await expect.poll(() => readdirSync(folder).filter(name => name !== 'out.safetensors'), { timeout: 10_000 }).toEqual([])
+  })
 })
 
 describe('an import', () => {

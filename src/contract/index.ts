@@ -18,6 +18,18 @@ import {
   searchResult,
   sourceSummary
 } from './explanations.ts'
+import {
+  activationEvent,
+  activationRequest,
+  activationValues,
+  activationWindow,
+  hookFileEvent,
+  hookFilePart,
+  hookFileRequest,
+  hookPoints,
+  hookRequest,
+  hookTableEvent
+} from './hooks.ts'
 import { inspection } from './inspection.ts'
 import {
   diskContents,
@@ -97,6 +109,19 @@ export const contract = {
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))
+  },
+  hooks: {
+    /** Names and shapes, without running anything. */
+    points: procedure.input(z.object({ model: z.string(), saes: z.array(runSae).default([]) })).output(hookPoints),
+    /** Statistics of every cached hook point of a variant. */
+    list: procedure.input(hookRequest).output(eventIterator(hookTableEvent)),
+    /** Computes one activation, with progress, and keeps it within a bound so that `values` is quick. */
+    open: procedure.input(activationRequest).output(eventIterator(activationEvent)),
+    /** What a window shows of an activation, as float32. */
+    values: procedure.input(activationRequest.extend({ window: activationWindow })).output(activationValues),
+    /** Saves a run's activations to a file that the engine holds until the stream ends. */
+    download: procedure.input(hookFileRequest).output(eventIterator(hookFileEvent)),
+    downloadPart: procedure.input(hookFilePart).output(z.object({ bytes: z.instanceof(Blob) }))
   },
   explanations: {
     search: procedure.input(searchRequest).output(searchResult),

@@ -1,7 +1,13 @@
 import { z } from 'zod'
 
 /** Something known to go wrong with an SAE: a warning where it is listed or opened. */
-export const trap = z.object({ id: z.string(), title: z.string(), text: z.string() })
+export const trap = z.object({
+  id: z.string(),
+  /** `note`: good to know, Splice sees to it. `warning`: what is shown may mislead. */
+  level: z.enum(['note', 'warning']),
+  title: z.string(),
+  text: z.string()
+})
 export type Trap = z.infer<typeof trap>
 
 /**

@@ -54,8 +54,8 @@ export type Prompt = z.infer<typeof prompt>
 export const provider = z.enum(['auto', 'cpu', 'webgpu', 'cuda', 'directml', 'coreml'])
 export type Provider = z.infer<typeof provider>
 
-/** A safetensors file to write, with `<variant>/<hook name>` and `<variant>/logits` as tensor names. */
-export const saveRequest = z.object({ file: z.string() })
+/** A safetensors file to write, with `<variant>/<hook name>` and, unless `logits` is false, `<variant>/logits` as tensor names. */
+export const saveRequest = z.object({ file: z.string(), logits: z.boolean().optional() })
 
 /** One prompt under several variants, computed as rows of one pass. */
 export const runRequest = z.object({

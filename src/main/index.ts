@@ -41,6 +41,17 @@ async function chooseFolder(event: Electron.IpcMainInvokeEvent): Promise<string 
   return filePaths[0] ?? null
 }
 
+/** A file to write that the person picks, or null. */
+async function chooseSaveFile(event: Electron.IpcMainInvokeEvent, name: unknown): Promise<string | null> {
+  const window = BrowserWindow.fromWebContents(event.sender)
+  if (window === null || !isOurPage(event.senderFrame) || typeof name !== 'string') return null
+  const { filePath, canceled } = await dialog.showSaveDialog(window, {
+    defaultPath: path.basename(name),
+    filters: [{ name: 'safetensors', extensions: ['safetensors'] }]
+  })
+  return canceled || filePath === '' ? null : filePath
+}
+
 if (app.requestSingleInstanceLock()) {
   registerPageScheme()
   app.on('second-instance', () => {
@@ -58,6 +69,7 @@ if (app.requestSingleInstanceLock()) {
       denyPermissions()
       setMenu()
       ipcMain.handle('choose-folder', chooseFolder)
+      ipcMain.handle('choose-save-file', chooseSaveFile)
       const open = () => openWindow(path.join(out, 'preload', 'index.cjs'))
       start()
       open()

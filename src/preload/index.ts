@@ -1,10 +1,11 @@
-/** Hands the engine's port to the page, and the two things that a sandboxed page cannot do itself: paths of dropped files, the folder dialog. */
+/** Hands the engine's port to the page, and what a sandboxed page cannot do itself: paths of dropped files, the folder and file dialogs. */
 import { contextBridge, ipcRenderer, webUtils } from 'electron'
 
 contextBridge.exposeInMainWorld('splice', {
   host: 'electron',
   pathOf: (file: File) => webUtils.getPathForFile(file),
-  chooseFolder: () => ipcRenderer.invoke('choose-folder')
+  chooseFolder: () => ipcRenderer.invoke('choose-folder'),
+  chooseSaveFile: (name: string) => ipcRenderer.invoke('choose-save-file', name)
 })
 
 ipcRenderer.on('port', event => window.postMessage({ type: 'splice-port' }, '*', event.ports))

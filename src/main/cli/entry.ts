@@ -49,6 +49,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
   switch (command) {
     case 'run':
       return (await import('./run.ts')).run(argv, terminal)
+    case 'hooks':
+      return (await import('./hooks.ts')).hooks(argv, terminal)
     case 'inspect':
       return (await import('./inspect.ts')).inspect(argv, terminal)
     case 'import':

@@ -8,13 +8,14 @@ const exits = `Exit codes: 0 done; 1 internal or engine failure; 2 a mistake in 
 3 finished with rejected rows; 130 stopped by Ctrl-C.`
 
 /** The commands, in the order in which help lists them. */
-export const commands = ['run', 'inspect', 'import', 'search', 'library', 'releases', 'download', 'serve'] as const
+export const commands = ['run', 'hooks', 'inspect', 'import', 'search', 'library', 'releases', 'download', 'serve'] as const
 export type Command = (typeof commands)[number]
 
 /** `splice --help`. */
 export const programHelp = `splice: look inside language models with sparse autoencoders (SAEs)
 
   splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
+  splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
   splice search QUERY                                     search the explanations
@@ -64,6 +65,21 @@ Runs one prompt under several variants and compares them.
   --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
   --json                    prints one JSON object
+${everywhere}
+
+${exits}
+`,
+  hooks: `splice hooks --model DIR [--sae [NAME=]PATH[@HOOK]]... [--db FILE] [--json]
+
+Lists the hook points that a run can cache, by TransformerLens's names, with their shapes: the batch dimension of 1 comes
+first; pos, query and key follow the prompt. Only headers are read, and nothing is run. With SAEs their own hook points are
+there, marked with the SAE's name, and the hook point that a splice replaces is marked too. With an SAE every block also has
+mlp.hook_in, as in HookedSAETransformer.
+
+  --model DIR               a Hugging Face folder: config.json, safetensors
+  --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as often as needed; without NAME they are sae1, sae2, ...
+                            HOOK is the hook point, where the path does not say it or another is meant
+  --json                    prints {model, saes, points: [{name, shape, sae, replacedBy, errorTermOnly}]}
 ${everywhere}
 
 ${exits}

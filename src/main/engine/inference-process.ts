@@ -6,18 +6,31 @@ import { type ChildProcess, fork } from 'node:child_process'
 import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
-import { type FromInference, fromInference, type InferenceJob, type InferenceResult, type ToInference } from '../inference/messages.ts'
+import {
+  type FromInference,
+  fromInference,
+  type HookJob,
+  type InferenceJob,
+  type InferenceResult,
+  type ToInference
+} from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
 const cancelPatience = 150
 
+/** Hears what is under way and how far it is, as a fraction of 1. */
+type OnProgress = (stage: string, fraction: number) => void
+
 interface Request {
   readonly message: ToInference
-  readonly onProgress: (stage: string, fraction: number) => void
+  readonly onProgress: OnProgress
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
+  /** Ends as cancelled, also where the answer was on its way already. */
+  isCancelled: boolean
 }
 
 /** What the engine wants to hear of the process. */
@@ -76,7 +89,8 @@ export class InferenceProcess {
       return
     }
     this.#requests.delete(message.id)
-    if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
+    if (request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+    else if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
     else request.resolve(message)
   }
 
@@ -110,17 +124,13 @@ export class InferenceProcess {
     }
   }
 
-  #request(
-    make: (id: number) => ToInference,
-    signal: AbortSignal | undefined,
-    onProgress: (stage: string, fraction: number) => void
-  ): Promise<FromInference> {
+  #request(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
     if (signal?.aborted) return Promise.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
     const child = this.start()
     const id = this.#nextId
     this.#nextId += 1
     return new Promise((resolve, reject) => {
-      this.#post({ message: make(id), onProgress, resolve, reject }, child)
+      this.#post({ message: make(id), onProgress, resolve, reject, isCancelled: false }, child)
       signal?.addEventListener('abort', () => this.#cancel(id, child), { once: true })
     })
   }
@@ -144,6 +154,7 @@ export class InferenceProcess {
       request.reject(new SpliceError('run/cancelled', 'tokenizing was cancelled'))
       return
     }
+    request.isCancelled = true
     child.send({ kind: 'cancel', id } satisfies ToInference, () => undefined)
     setTimeout(() => {
       if (!this.#requests.has(id) || this.#child !== child) return
@@ -152,25 +163,45 @@ export class InferenceProcess {
     }, cancelPatience).unref()
   }
 
-  /** Runs a job after those before it. Throws what the job throws, `run/cancelled`, or `inference/died`. */
-  async run(
-    job: InferenceJob,
-    signal: AbortSignal | undefined,
-    onProgress: (stage: string, fraction: number) => void
-  ): Promise<InferenceResult> {
+  /** Asks for work that runs a model, after such work before it. */
+  #inTurn(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
     const turn = this.#runs.then(async () => {
       this.#setState('busy')
       try {
-        const answer = await this.#request(id => ({ kind: 'run', id, job }), signal, onProgress)
-        if (answer.kind !== 'run') throw new Error(`the inference process answered a run with ${answer.kind}`)
-        this.mappedBytes = answer.result.mappedBytes
-        return answer.result
+        return await this.#request(make, signal, onProgress)
       } finally {
         if (this.#child !== null && this.state === 'busy') this.#setState('ready')
       }
     })
     this.#runs = turn.catch(() => undefined)
     return turn
+  }
+
+  /** Runs a job after those before it. Throws what the job throws, `run/cancelled`, or `inference/died`. */
+  async run(job: InferenceJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferenceResult> {
+    const answer = await this.#inTurn(id => ({ kind: 'run', id, job }), signal, onProgress)
+    if (answer.kind !== 'run') throw new Error(`the inference process answered a run with ${answer.kind}`)
+    this.mappedBytes = answer.result.mappedBytes
+    return answer.result
+  }
+
+  /** Statistics of every hook point of a variant; waits and throws as `run` does. */
+  async hooks(hookJob: HookJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<HookTable> {
+    const answer = await this.#inTurn(id => ({ kind: 'hooks', id, hookJob }), signal, onProgress)
+    if (answer.kind !== 'hooks') throw new Error(`the inference process answered hooks with ${answer.kind}`)
+    return answer.table
+  }
+
+  /** One activation and, with a window, its values; waits and throws as `run` does. */
+  async activation(
+    hookJob: HookJob,
+    { hook, window }: { hook: string; window: ActivationWindow | null },
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress
+  ): Promise<Extract<FromInference, { kind: 'activation' }>> {
+    const answer = await this.#inTurn(id => ({ kind: 'activation', id, hookJob, hook, window }), signal, onProgress)
+    if (answer.kind !== 'activation') throw new Error(`the inference process answered an activation with ${answer.kind}`)
+    return answer
   }
 
   /** Tokens of a text. Throws what the model's folder or tokenizer throws. */

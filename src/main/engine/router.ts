@@ -9,6 +9,8 @@ import { readModelConfig, readSaeConfig } from '../library/configs.ts'
 import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import type { EngineServices } from './engine.ts'
 import { EventQueue } from './event-queue.ts'
+import { listAllHookPoints } from './hook-points.ts'
+import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
 import { run } from './runs.ts'
 
@@ -53,6 +55,7 @@ async function* importEvents(
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
   const { library, mirror, downloads } = services
+  const hookFiles = new HookFiles(services.home)
   const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
     try {
@@ -106,6 +109,16 @@ export function makeRouter(services: EngineServices) {
       tokenize: os.runs.tokenize.handler(({ input, signal }) =>
         services.inference.tokenize(input.model, input.text, input.prependBos, signal)
       )
+    },
+    hooks: {
+      points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),
+      list: os.hooks.list.handler(({ input, signal }) => withContractErrors(listHooks(input, services, signal))),
+      open: os.hooks.open.handler(({ input, signal }) => withContractErrors(openActivation(input, services, signal))),
+      values: os.hooks.values.handler(({ input, signal }) => activationValues(input, input.window, services, signal)),
+      download: os.hooks.download.handler(({ input, signal }) =>
+        withContractErrors(hookFiles.download(input.run, input.logits, services, signal))
+      ),
+      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await hookFiles.part(input) }))
     },
     explanations: {
       search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),

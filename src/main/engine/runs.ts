@@ -15,8 +15,8 @@ export interface RunServices {
   readonly home: string
 }
 
-/** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
-export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
+/** A request with everything decided, and what it was decided by. */
+export async function jobOf(request: RunRequest, { home }: Pick<RunServices, 'home'>) {
   const releases = await Promise.all(request.saes.map(sae => releaseOf(sae.path)))
   const { flags, reason } = chooseProcessing(request.processing, await loadingsOf(request, releases))
   const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, hooks, save } = request
@@ -33,8 +33,14 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
     save,
     processing: [...flags],
     saes: request.saes.map(({ source: _, ...sae }, index) => ({ ...sae, release: readingFacts(releases[index] ?? null) })),
-    cacheFolder: path.join(services.home, 'cache')
+    cacheFolder: path.join(home, 'cache')
   }
+  return { job, releases, flags, reason }
+}
+
+/** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
+export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
+  const { job, releases, flags, reason } = await jobOf(request, services)
   const abort = new AbortController()
   const events = new EventQueue<RunEvent>()
   const cancel = () => abort.abort()

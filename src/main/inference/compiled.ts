@@ -20,6 +20,11 @@ const keptPlans = 6
 
 export class CompiledPlans {
   readonly #kept = new Map<string, Compiled>()
+  readonly #most: number
+
+  constructor(most = keptPlans) {
+    this.#most = most
+  }
 
   get mappedBytes(): number {
     return Math.max(0, ...[...this.#kept.values()].map(compiled => compiled.mappedBytes))
@@ -56,7 +61,7 @@ export class CompiledPlans {
     const compiled = { stages, mappedBytes }
     this.#kept.set(key, compiled)
     const [oldest] = this.#kept.keys()
-    if (this.#kept.size > keptPlans && oldest !== undefined) {
+    if (this.#kept.size > this.#most && oldest !== undefined) {
       const evicted = this.#kept.get(oldest)
       this.#kept.delete(oldest)
       if (evicted !== undefined) await release(evicted.stages)

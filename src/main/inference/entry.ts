@@ -5,12 +5,22 @@
 import os from 'node:os'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { CompiledPlans } from './compiled.ts'
+import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
+import { KeptActivations } from './kept-activations.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
 import { defaultBudget } from './plan.ts'
-import { type InferenceState, runJob } from './run.ts'
+import { type InferenceState, type Pause, runJob } from './run.ts'
 
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
+/** Bytes of activations that are kept to be looked at again. */
+const keptActivationBytes = 256e6
+const hookState: HookState = {
+  models: state.models,
+  plans: new CompiledPlans(2),
+  budget: defaultBudget,
+  kept: new KeptActivations(keptActivationBytes)
+}
 const cancelled = new Set<number>()
 
 function send(message: FromInference): void {
@@ -32,6 +42,17 @@ async function tokenize(message: Extract<ToInference, { kind: 'tokenize' }>): Pr
   return { kind: 'tokenize', id: message.id, result: { tokens: ids.map(id => vocabulary.token(id)), bosAdded } }
 }
 
+/** Numbers of hook points, or the values of one. */
+async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activation' }>): Promise<FromInference> {
+  const { id, hookJob } = message
+  const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
+  if (message.kind === 'hooks') return { kind: 'hooks', id, table: await listHooks(hookJob, hookState, pause) }
+  const kept = await activationOf(hookJob, message.hook, hookState, pause)
+  const { hook, magnitudes, differenceMagnitudes } = kept
+  const window = message.window === null ? null : lookThrough(kept, message.window)
+  return { kind: 'activation', id, activation: { hook, magnitudes, differenceMagnitudes }, window }
+}
+
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
@@ -39,6 +60,7 @@ async function answer(message: ToInference): Promise<void> {
   }
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
+    else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
     else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'run', id: message.id, result })

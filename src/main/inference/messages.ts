@@ -1,6 +1,7 @@
 /** What the engine and the inference process say to each other. Both ends parse what arrives. */
 import { z } from 'zod'
 import { errorData } from '../../contract/errors.ts'
+import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
 import { processingFlag, runRequest, runResult, runSae, saeReading, saeResult, token } from '../../contract/run.ts'
 
@@ -30,9 +31,22 @@ export type InferenceResult = z.infer<typeof inferenceResult>
 
 export const tokenizeResult = z.object({ tokens: z.array(token), bosAdded: z.boolean() })
 
+/** A run of which one variant is looked at, and the one it is compared with. */
+export const hookJob = z.object({ job: inferenceJob, variant: z.string(), against: z.string().nullable() })
+export type HookJob = z.infer<typeof hookJob>
+
+const float32 = z.instanceof(Float32Array)
+
+/** What a window shows, its numbers as they are. */
+export const windowAnswer = activationValues.extend({ values: float32, norms: float32.nullable() })
+export type WindowAnswer = z.infer<typeof windowAnswer>
+
 export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), id: z.int(), job: inferenceJob }),
   z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), text: z.string(), prependBos: z.boolean() }),
+  z.object({ kind: z.literal('hooks'), id: z.int(), hookJob }),
+  /** Without a window the activation is computed and kept. */
+  z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -42,6 +56,8 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('progress'), id: z.int(), stage: z.string(), fraction: z.number() }),
   z.object({ kind: z.literal('run'), id: z.int(), result: inferenceResult }),
   z.object({ kind: z.literal('tokenize'), id: z.int(), result: tokenizeResult }),
+  z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
+  z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>

@@ -13,6 +13,8 @@ import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type Sta
 export interface StageBudget {
   readonly parameters: number
   readonly rows: number
+  /** Most blocks of a stage, where what is captured of them has to fit into memory. */
+  readonly blocks?: number
 }
 
 /** At 50 positions and two rows a stage is about 100 ms of arithmetic on two cores; a piece's logits stay below 64 MB. */
@@ -28,6 +30,8 @@ export interface PlanRequest {
   /** Whether some variant splices, so that rows differ and divergence has a baseline. */
   readonly baseline: boolean
   readonly logits: boolean
+  /** False where the hook points are all that is wanted: nothing is unembedded. */
+  readonly predictions?: boolean
   readonly budget: StageBudget
 }
 
@@ -133,7 +137,8 @@ function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): vo
 export function makePlan(request: PlanRequest): Plan {
   const { transformer } = request
   const { layers, dModel } = transformer.shape
-  const blocksPerStage = Math.max(1, Math.floor(request.budget.parameters / parametersPerBlock(transformer)))
+  const { parameters, blocks: most = layers } = request.budget
+  const blocksPerStage = Math.max(1, Math.min(most, Math.floor(parameters / parametersPerBlock(transformer))))
   const pieces = vocabularyPieces(transformer, request.budget)
   const isSmall = layers <= blocksPerStage && pieces.length === 1
   let blocks = 0
@@ -153,6 +158,11 @@ export function makePlan(request: PlanRequest): Plan {
     blocks += 1
   }
   const final = transformer.finalNorm(builder.graph, residual)
+  if (request.predictions === false) {
+    stages.push(builder.finish())
+    refuseUnread(request.saes, stages)
+    return { stages }
+  }
   const target = targetLogits(builder.graph.graph, transformer.unembedding, final)
   builder.carry(handedOver.target, target)
   if (isSmall) {

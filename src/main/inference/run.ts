@@ -5,16 +5,18 @@ import { fromMaybeNumber } from '../../contract/numbers.ts'
 import type { Token } from '../../contract/run.ts'
 import { attach } from '../sae/fit.ts'
 import { RowTensor } from './activation.ts'
+import { ActivationFile } from './activation-file.ts'
+import { blocksWithin } from './capture-budget.ts'
 import type { Compiled, CompiledPlans } from './compiled.ts'
 import type { InferenceJob, InferenceResult } from './messages.ts'
 import type { OpenModel, OpenModels } from './models.ts'
-import type { PlanRequest, StageBudget } from './plan.ts'
+import type { PlanRequest, Stage, StageBudget } from './plan.ts'
 import { predictionInputs } from './prediction-graph.ts'
 import { PredictionTable } from './prediction-table.ts'
 import { SaeReadings } from './sae-readings.ts'
-import { captureFilter, type KeptActivation, saveActivations } from './save.ts'
+import { captureFilter, type KeptActivation } from './save.ts'
 import { chooseProvider, onnxRuntime, type ProviderChoice } from './sessions.ts'
-import { type PlannedSae, spliceInputs } from './stage-graph.ts'
+import { type Capture, type PlannedSae, spliceInputs } from './stage-graph.ts'
 import { baselineOf, checkPositions, checkVariants, spliceRowsOf } from './variants.ts'
 
 /** Called between pieces of work with what comes next; throws when the job was cancelled. */
@@ -50,7 +52,8 @@ function tokensOf(job: InferenceJob, model: OpenModel): { tokens: Token[]; bosAd
   return { tokens: ids.map(id => model.vocabulary.token(id)), bosAdded }
 }
 
-interface Prepared {
+/** A job whose files are open and whose request is checked. */
+export interface Prepared {
   readonly model: OpenModel
   readonly saes: readonly PlannedSae[]
   readonly tokens: readonly Token[]
@@ -58,7 +61,8 @@ interface Prepared {
   readonly stamp: string
 }
 
-async function prepare(job: InferenceJob, { models }: InferenceState): Promise<Prepared> {
+/** Opens what a job names and checks it. Throws what is wrong with its files or its request. */
+export async function prepare(job: InferenceJob, { models }: InferenceState): Promise<Prepared> {
   const reading = { processing: new Set(job.processing), layerOrder: job.layerOrder, hookMlpIn: job.saes.length > 0 }
   const model = await models.model(job.model, reading)
   const opened = await Promise.all(
@@ -75,19 +79,20 @@ async function prepare(job: InferenceJob, { models }: InferenceState): Promise<P
   return { model, saes, tokens, bosAdded, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
 }
 
+/** Whether a run writes whole logits. */
+function savesLogits({ save }: InferenceJob): boolean {
+  return save !== undefined && save.logits !== false
+}
+
+/** What a graph depends on of an SAE besides its files. */
+export function saeKey({ name, hook, target, sae, spliced }: PlannedSae): unknown[] {
+  return [name, hook, target, sae.path, sae.normFactor, sae.normalisation, spliced]
+}
+
 /** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
-function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean, choice: ProviderChoice): string {
-  const parts = saes.map(({ name, hook, target, sae, spliced }) => [
-    name,
-    hook,
-    target,
-    sae.path,
-    sae.normFactor,
-    sae.normalisation,
-    spliced
-  ])
+function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean, choice: ProviderChoice, budget: StageBudget): string {
   const wants = [job.topK, job.topFeatures, splices, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
-  return JSON.stringify([stamp, parts, wants, choice.provider])
+  return JSON.stringify([stamp, saes.map(saeKey), wants, savesLogits(job), budget.blocks, choice.provider])
 }
 
 /** Runs a job. Throws what is wrong with its files or its request; nothing is written unless the whole run went well. */
@@ -101,6 +106,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
 
   const baseline = baselineOf(job.variants)
   const capture = captureFilter(job, model.hookPoints, saes)
+  const budget = job.save === undefined ? state.budget : { ...state.budget, blocks: blocksWithin(prepared, job.variants.length) }
   const request = (): PlanRequest => ({
     transformer: model.transformer,
     saes,
@@ -109,23 +115,29 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     topFeatures: job.topFeatures,
     gainsFolded: job.processing.includes('fold_ln'),
     baseline: splices && baseline !== null,
-    logits: job.save !== undefined,
-    budget: state.budget
+    logits: savesLogits(job),
+    budget
   })
   const mappedBytes = model.checkpoint.sizeBytes
   const compile = (chosen: ProviderChoice) =>
-    state.plans.get(planKey(job, prepared, splices, chosen), request, chosen.provider, mappedBytes, (label, fraction) =>
+    state.plans.get(planKey(job, prepared, splices, chosen, budget), request, chosen.provider, mappedBytes, (label, fraction) =>
       pause(`opening ${label}`, fraction * 0.3)
     )
   const { compiled, chosen, warning } = await compileOrFallBack(compile, choice)
   const ready = performance.now()
 
-  const outputs = new StageOutputs(prepared, job, state.budget)
-  await outputs.run(compiled, pause)
-  const result = outputs.result(baseline)
-  const finished = performance.now()
-  if (job.save !== undefined) {
-    await saveActivations(job.save.file, outputs.activations, outputs.logits, { job, saes, positions: tokens.length })
+  const file = job.save === undefined ? null : await openFile(job.save.file, job, prepared, compiled)
+  const outputs = new StageOutputs(prepared, job, budget, file === null ? noSink : sinkOf(file))
+  let result: ReturnType<StageOutputs['result']>
+  let finished: number
+  try {
+    await outputs.run(compiled, pause)
+    result = outputs.result(baseline)
+    finished = performance.now()
+    await file?.finish(outputs.logits)
+  } catch (thrown) {
+    await file?.discard()
+    throw thrown
   }
   return {
     model: { path: model.checkpoint.folder, name: model.name },
@@ -141,8 +153,31 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
   }
 }
 
+function openFile(file: string, job: InferenceJob, { model, saes, tokens }: Prepared, { stages }: Compiled): Promise<ActivationFile> {
+  const captures = stages.flatMap(({ stage }) => stage.captures)
+  const vocabulary = savesLogits(job) ? model.transformer.shape.vocabulary : null
+  return ActivationFile.create({ file, variants: job.variants, saes, positions: tokens.length, captures, vocabulary })
+}
+
+/** Takes the activations of each stage as it ends; those it does not want are not fetched. */
+export interface ActivationSink {
+  wants(capture: Capture): boolean
+  take(activations: readonly KeptActivation[]): Promise<void>
+}
+
+const noSink: ActivationSink = { wants: () => false, take: async () => undefined }
+
+function sinkOf(file: ActivationFile): ActivationSink {
+  return {
+    wants: () => true,
+    async take(activations) {
+      for (const activation of activations) await file.write(activation)
+    }
+  }
+}
+
 /** A provider that cannot run the graph gives way to the CPU, with a message. */
-async function compileOrFallBack(
+export async function compileOrFallBack(
   compile: (choice: ProviderChoice) => Promise<Compiled>,
   choice: ProviderChoice
 ): Promise<{ compiled: Compiled; chosen: ProviderChoice; warning: string | null }> {
@@ -157,7 +192,7 @@ async function compileOrFallBack(
 }
 
 /** Feeds the stages one after the other and collects what they give. */
-class StageOutputs {
+export class StageOutputs {
   readonly #prepared: Prepared
   readonly #job: InferenceJob
   readonly #budget: StageBudget
@@ -165,16 +200,17 @@ class StageOutputs {
   readonly #measured: readonly boolean[]
   readonly #table: PredictionTable
   readonly #readings = new Map<string, SaeReadings>()
-  readonly activations: KeptActivation[] = []
+  readonly #sink: ActivationSink
 
-  constructor(prepared: Prepared, job: InferenceJob, budget: StageBudget) {
+  constructor(prepared: Prepared, job: InferenceJob, budget: StageBudget, sink: ActivationSink) {
+    this.#sink = sink
     this.#budget = budget
     this.#prepared = prepared
     this.#job = job
     const { tokens, model } = prepared
     this.#measured = tokens.map(token => job.metricPositions === 'all' || !token.special)
     const { vocabulary } = model.transformer.shape
-    this.#table = new PredictionTable(this.#measured, job.variants.length, job.topK, vocabulary, job.save !== undefined)
+    this.#table = new PredictionTable(this.#measured, job.variants.length, job.topK, vocabulary, savesLogits(job))
   }
 
   get logits(): readonly Float32Array[] {
@@ -213,17 +249,19 @@ class StageOutputs {
         await this.#runByPosition(session, stage, feeds, pause)
         continue
       }
-      const outputs = await session.run(pick(feeds, stage.inputs), stage.outputs)
+      const wanted = stage.captures.filter(capture => this.#sink.wants(capture))
+      const outputs = await session.run(pick(feeds, stage.inputs), fetchesOf(stage, wanted))
       for (const [name, output] of stage.carries) {
         const carried = outputs[output]
         if (carried === undefined) continue
         feeds.set(name, carried)
         if (name === 'target') this.#table.setTargets(RowTensor.of(carried))
       }
-      for (const capture of stage.captures) {
+      const activations = wanted.flatMap(capture => {
         const tensor = outputs[capture.output]
-        if (tensor !== undefined) this.activations.push({ ...capture, values: RowTensor.of(tensor) })
-      }
+        return tensor === undefined ? [] : [{ ...capture, values: RowTensor.of(tensor) }]
+      })
+      await this.#sink.take(activations)
       for (const [name, measures] of stage.measures) {
         const width = this.#prepared.saes.find(planned => planned.name === name)?.sae.dOut ?? 0
         this.#readings.set(name, new SaeReadings(measures, outputs, this.#measured, width))
@@ -233,12 +271,7 @@ class StageOutputs {
   }
 
   /** A stage that reads `final` and `target` alone runs over a few positions at a time, so that its logits stay bounded. */
-  async #runByPosition(
-    session: InferenceSession,
-    stage: Compiled['stages'][number]['stage'],
-    feeds: ReadonlyMap<string, Tensor>,
-    pause: Pause
-  ): Promise<void> {
+  async #runByPosition(session: InferenceSession, stage: Stage, feeds: ReadonlyMap<string, Tensor>, pause: Pause): Promise<void> {
     const { Tensor } = await onnxRuntime()
     const length = this.#prepared.tokens.length
     const rows = feeds.get('final')?.dims[0] ?? 1
@@ -297,6 +330,13 @@ class StageOutputs {
             ]
     }
   }
+}
+
+/** The outputs of a stage without those that are captured and not wanted now. */
+function fetchesOf(stage: Stage, wanted: readonly Capture[]): string[] {
+  const captured = new Set(stage.captures.map(capture => capture.output))
+  const kept = new Set([...wanted.map(capture => capture.output), ...stage.carries.values()])
+  return stage.outputs.filter(output => !captured.has(output) || kept.has(output))
 }
 
 function pick(feeds: ReadonlyMap<string, Tensor>, names: readonly string[]): Record<string, Tensor> {

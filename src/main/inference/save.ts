@@ -1,7 +1,6 @@
-/** Which activations a run keeps, and writing them to a safetensors file with TransformerLens's names and shapes. */
+/** Which activations a run keeps, and which of them a variant has. */
 import { SpliceError } from '../../contract/errors.ts'
 import type { Variant } from '../../contract/run.ts'
-import { type Float32Tensor, writeSafetensors } from '../checkpoint/safetensors-writer.ts'
 import type { HookPoint } from '../transformer/model.ts'
 import type { RowTensor } from './activation.ts'
 import type { InferenceJob } from './messages.ts'
@@ -39,32 +38,8 @@ export function captureFilter(job: InferenceJob, hookPoints: readonly HookPoint[
 }
 
 /** Whether a variant's cache has the activation: a spliced hook point is replaced by its SAE's own, the error only exists with the error term. */
-function has(variant: Variant, capture: Capture, targetOf: ReadonlyMap<string, string>): boolean {
+export function hasActivation(variant: Variant, capture: Capture, targetOf: ReadonlyMap<string, string>): boolean {
   if (capture.sae === null) return !variant.splices.some(splice => targetOf.get(splice.sae) === capture.name)
   const splice = variant.splices.find(candidate => candidate.sae === capture.sae)
   return splice !== undefined && (splice.errorTerm || !/\.(hook_sae_error|error)$/.test(capture.name))
-}
-
-/** A batch dimension of 1 in front, unless the hook point's first axis is the batch already. */
-function shapeWithBatch({ shape, values }: KeptActivation): number[] {
-  return shape[0] === 'batch-position-head' ? [...values.shape] : [1, ...values.shape]
-}
-
-/** Writes `<variant>/<hook name>` and `<variant>/logits`, each with a batch dimension of 1. */
-export async function saveActivations(
-  file: string,
-  activations: readonly KeptActivation[],
-  logits: readonly Float32Array[],
-  { job, saes, positions }: { job: InferenceJob; saes: readonly PlannedSae[]; positions: number }
-): Promise<void> {
-  const targetOf = new Map(saes.map(({ name, target }) => [name, target]))
-  const tensors = job.variants.flatMap((variant, row): Float32Tensor[] => {
-    const hooks = activations.filter(activation => has(variant, activation, targetOf))
-    const whole = logits[row]
-    return [
-      ...hooks.map(hook => ({ name: `${variant.name}/${hook.name}`, shape: shapeWithBatch(hook), data: hook.values.row(row) })),
-      ...(whole === undefined ? [] : [{ name: `${variant.name}/logits`, shape: [1, positions, whole.length / positions], data: whole }])
-    ]
-  })
-  await writeSafetensors(file, tensors, { format: 'pt' })
 }

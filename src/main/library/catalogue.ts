@@ -32,6 +32,7 @@ export const releaseRow = z.object({
 export type ReleaseRow = z.infer<typeof releaseRow>
 
 const trapRule = z.object({
+  level: z.enum(['note', 'warning']),
   id: z.string(),
   title: z.string(),
   text: z.string(),

@@ -19,7 +19,7 @@ function applies({ when }: TrapRule, subject: TrapSubject): boolean {
 
 /** The traps of a published SAE, in the catalogue's order. */
 export function trapsOf(subject: TrapSubject, rules: readonly TrapRule[]): Trap[] {
-  return rules.filter(rule => applies(rule, subject)).map(({ id, title, text }) => ({ id, title, text }))
+  return rules.filter(rule => applies(rule, subject)).map(({ id, level, title, text }) => ({ id, level, title, text }))
 }
 
 /** The traps of the SAE at a path, whether or not the catalogue names it. */

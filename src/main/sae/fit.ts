@@ -5,7 +5,7 @@ import type { SaeProperties } from './sae.ts'
 /** A model's hook point, as far as fitting goes. `shape` follows the batch dimension; `width` is null where it depends on the prompt. */
 export interface FittingPoint {
   readonly name: string
-  readonly shape: readonly (number | string)[]
+  readonly shape: readonly (number | string | object)[]
   readonly width: number | null
 }
 

@@ -145,6 +145,12 @@ export async function mapSae(sae: Sae, cacheFolder: string): Promise<MappedSae> 
   return { ...sae, weights, files: [...files] }
 }
 
+/** An SAE whose weights are described but lie nowhere: for graphs that are written to be looked at and never run. */
+export async function placeSae(sae: Sae): Promise<MappedSae> {
+  const nowhere = async ({ name, dtype, shape, file, byteLength }: WeightEntry) => ({ name, dtype, shape, file, offset: 0, byteLength })
+  return { ...sae, weights: await mapWeights(sae.weights, nowhere) }
+}
+
 function tensorsOfActivation(activation: Activation<WeightEntry>): WeightEntry[] {
   if (activation.kind === 'gated') return [activation.gateBias, activation.magnitudeBias, activation.magnitudeLogScale]
   return activation.kind === 'jumprelu' && 'tensor' in activation.threshold ? [activation.threshold.tensor] : []

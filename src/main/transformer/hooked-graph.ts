@@ -4,11 +4,16 @@
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
 
+/** Batch, positions and heads in one axis, as TransformerLens flattens them where it normalizes queries and keys. */
+export interface FlattenedHeads {
+  readonly heads: number
+}
+
 /**
- * A hook point's shape after the batch dimension: sizes, or the axes that follow the prompt. `batch-position-head` is all
- * leading axes in one, as TransformerLens flattens them where it normalizes queries and keys; no batch dimension stands before it.
+ * A hook point's shape after the batch dimension: sizes, or the axes that follow the prompt. No batch dimension stands before
+ * flattened heads: it is in them.
  */
-export type HookShape = readonly (number | 'position' | 'query' | 'key' | 'batch-position-head')[]
+export type HookShape = readonly (number | 'position' | 'query' | 'key' | FlattenedHeads)[]
 
 export interface HookedGraph {
   readonly graph: GraphBuilder

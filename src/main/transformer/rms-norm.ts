@@ -35,6 +35,6 @@ export function rmsNorm(g: HookedGraph, name: string, x: Value, norm: RmsNorm, i
 export function headRmsNorm(g: HookedGraph, name: string, x: Value, heads: number, norm: RmsNorm): Value {
   const dHead = norm.weight.shape[0] ?? 0
   const flat = g.graph.reshape(x, [0, -1, dHead])
-  const output = applyGain(g, normalized(g, name, flat, norm.epsilon, 'batch-position-head', dHead), norm)
+  const output = applyGain(g, normalized(g, name, flat, norm.epsilon, { heads }, dHead), norm)
   return g.graph.reshape(output, [0, -1, heads, dHead])
 }

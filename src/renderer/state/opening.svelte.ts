@@ -7,11 +7,11 @@ import { run } from './run.svelte.ts'
 import { workspace } from './workspace.svelte.ts'
 
 /**
- * What the folder dialog is for; `title` and `note` say so and why it opened. `choose` takes the path chosen; without it the path is
+ * What the folder dialog is for (`folder`: any folder itself, to put something into it); `title` and `note` say so and why it opened. `choose` takes the path chosen; without it the path is
  * opened as what it holds. `closed` hears of the dialog's end without a choice.
  */
 export type FolderPurpose = {
-  want: 'model' | 'sae' | 'any'
+  want: 'model' | 'sae' | 'any' | 'folder'
   start?: string
   title?: string
   note?: string

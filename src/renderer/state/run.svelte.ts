@@ -4,7 +4,7 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { RunResult } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { selection } from './selection.svelte.ts'
-import { type ShownVariant, workspace } from './workspace.svelte.ts'
+import { type RunInput, type ShownVariant, workspace } from './workspace.svelte.ts'
 
 /** How far a run is: `fraction` of 1. */
 export type RunProgress = { stage: string; fraction: number }
@@ -17,6 +17,8 @@ function painted(): Promise<void> {
 class CurrentRun {
   /** The result shown; it stays until the next one arrives. */
   result = $state.raw<RunResult | null>(null)
+  /** What the result shown was asked for with. */
+  request = $state.raw<RunInput | null>(null)
   /** The variants of the result shown, with their colours. */
   variants = $state.raw<ShownVariant[]>([])
   running = $state(false)
@@ -51,6 +53,7 @@ class CurrentRun {
         }
         selection.fit(event.result.tokens.length)
         this.variants = variants
+        this.request = request
         this.result = event.result
         this.running = false
         await tick()
@@ -86,6 +89,7 @@ class CurrentRun {
   clear(): void {
     this.cancel()
     this.result = null
+    this.request = null
     this.error = null
     selection.fit(0)
   }

@@ -20,6 +20,9 @@ export type OpenSae = {
   withError: boolean
 }
 
+/** A run as it is asked for. */
+export type RunInput = z.input<typeof runRequest>
+
 /** A variant with its fixed colour (a CSS variable's name) and line; `sae` is null for clean. */
 export type ShownVariant = Variant & { color: string; dashed: boolean; sae: string | null }
 
@@ -75,7 +78,7 @@ class Workspace {
   }
 
   /** The request for the present prompt; null without a model. */
-  request(): z.input<typeof runRequest> | null {
+  request(): RunInput | null {
     if (this.model === null) return null
     return {
       model: this.model.path,
