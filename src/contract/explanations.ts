@@ -152,6 +152,9 @@ export const sourceSummary = z.object({
 })
 export type SourceSummary = z.infer<typeof sourceSummary>
 
+/** Files and folders to import; with `embeddings`, those in the files are kept, for finding similar explanations. */
+export const importRequest = z.object({ paths: z.array(z.string()).min(1), embeddings: z.boolean().default(false) })
+
 /** `embeddings` are those that were kept, also of explanations that were there already. */
 export const importSummary = z.object({
   imported: z.int(),

@@ -14,6 +14,7 @@ import {
   featureKey,
   featurePage,
   importEvent,
+  importRequest,
   searchRequest,
   searchResult,
   sourceSummary
@@ -42,6 +43,7 @@ import {
   scanEvent,
   workspace
 } from './library.ts'
+import { backupEvent, backupRequest, checkEvent, compactEvent, mirrorState, removeEvent, removeRequest } from './mirror.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
 import { runEvent, runRequest, runSae, token } from './run.ts'
 
@@ -129,7 +131,15 @@ export const contract = {
     count: procedure.input(countRequest).output(countResult),
     feature: procedure.input(featureKey).output(featurePage),
     sources: procedure.output(z.array(sourceSummary)),
-    importFiles: procedure.input(z.object({ paths: z.array(z.string()).min(1) })).output(eventIterator(importEvent))
+    importFiles: procedure.input(importRequest).output(eventIterator(importEvent))
+  },
+  /** Work on the mirror's file, one piece after the other; imports wait for it, searches do not. */
+  mirror: {
+    state: procedure.output(mirrorState),
+    check: procedure.output(eventIterator(checkEvent)),
+    backup: procedure.input(backupRequest).output(eventIterator(backupEvent)),
+    remove: procedure.input(removeRequest).output(eventIterator(removeEvent)),
+    compact: procedure.output(eventIterator(compactEvent))
   }
 }
 

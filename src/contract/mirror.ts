@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** How far work on the mirror is: what it does now, in a few words, and its share of the whole; null where that is not known. */
-export const mirrorProgress = z.object({ step: z.string(), fraction: z.number().min(0).max(1).nullable() })
+export const mirrorProgress = z.object({ stage: z.string(), fraction: z.number().min(0).max(1).nullable() })
 export type MirrorProgress = z.infer<typeof mirrorProgress>
 
 /** What a check found; no problems where the mirror is whole. */
@@ -66,6 +66,6 @@ export const mirrorState = z.object({
   /** Sources whose rows are still to be taken out. */
   removing: z.array(z.string()),
   /** What its one writer does now: one word; null when nothing. */
-  work: z.enum(['import', 'sync', 'check', 'backup', 'remove', 'compact']).nullable()
+  work: z.enum(['import', 'sync', 'check', 'backup', 'remove', 'compact', 'settle']).nullable()
 })
 export type MirrorState = z.infer<typeof mirrorState>

@@ -1,17 +1,16 @@
 /** The contract's procedures over the engine's services. Every error leaves as code `SPLICE` with its data. */
 import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
-import type { ImportEvent } from '../../contract/explanations.ts'
 import { contract } from '../../contract/index.ts'
 import { hubTokenState, keepHubToken } from '../hub/token.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
 import { readModelConfig, readSaeConfig } from '../library/configs.ts'
 import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import type { EngineServices } from './engine.ts'
-import { EventQueue } from './event-queue.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
+import { importEvents, workEvents } from './mirror-events.ts'
 import { run } from './runs.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
@@ -24,31 +23,6 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
     yield* events
   } catch (thrown) {
     throw asContractError(thrown)
-  }
-}
-
-async function* importEvents(
-  services: EngineServices,
-  paths: readonly string[],
-  signal: AbortSignal | undefined
-): AsyncGenerator<ImportEvent, void> {
-  const events = new EventQueue<ImportEvent>()
-  const abort = new AbortController()
-  const cancel = () => abort.abort()
-  signal?.addEventListener('abort', cancel, { once: true })
-  const work = services.mirror
-    .importFiles(paths, { signal: abort.signal, onProgress: progress => events.push({ type: 'progress', ...progress }) })
-    .finally(() => events.close())
-  // The queue ends first; the error is thrown where the result is awaited.
-  work.catch(() => undefined)
-  services.announceStatus()
-  try {
-    yield* events
-    yield { type: 'result', ...(await work) }
-  } finally {
-    signal?.removeEventListener('abort', cancel)
-    abort.abort()
-    services.announceStatus()
   }
 }
 
@@ -125,8 +99,19 @@ export function makeRouter(services: EngineServices) {
       count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
-      importFiles: os.explanations.importFiles.handler(({ input, signal }) =>
-        withContractErrors(importEvents(services, input.paths, signal))
+      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal)))
+    },
+    mirror: {
+      state: os.mirror.state.handler(() => mirror.state()),
+      check: os.mirror.check.handler(({ signal }) => withContractErrors(workEvents(services, signal, options => mirror.check(options)))),
+      backup: os.mirror.backup.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.backup(input.file, options)))
+      ),
+      remove: os.mirror.remove.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.remove(input, options)))
+      ),
+      compact: os.mirror.compact.handler(({ signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.compact(options)))
       )
     }
   })

@@ -70,12 +70,17 @@ export class MirrorReading {
 
   /** A page of hits. Throws `search/key` for a key of no page, `search/cancelled`. */
   search(request: SearchRequest, cancelled?: Cancelled): SearchResult {
-    return this.#search.run(request, cancelled)
+    return this.#atOnce(() => this.#search.run(request, cancelled))
   }
 
   /** How many hits there are, by model, source and explainer. Throws `search/cancelled`. */
   count(request: CountRequest, cancelled?: Cancelled): CountResult {
-    return this.#search.count(request, cancelled)
+    return this.#atOnce(() => this.#search.count(request, cancelled))
+  }
+
+  /** Reads the mirror as it is at one moment, whatever is written meanwhile. */
+  #atOnce<Result>(read: () => Result): Result {
+    return this.#database.transaction(read)()
   }
 
   #sourceNumber(source: string): number | null {
@@ -130,6 +135,10 @@ export class MirrorReading {
 
   /** All that is known of one feature; `known` is false when that is nothing. */
   feature(source: string, index: number): FeaturePage {
+    return this.#atOnce(() => this.#feature(source, index))
+  }
+
+  #feature(source: string, index: number): FeaturePage {
     const slash = source.indexOf('/')
     const [model, layer] = [source.slice(0, slash), source.slice(slash + 1)]
     const number = this.#sourceNumber(source)

@@ -126,6 +126,11 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
       return ask({ kind: 'knownFiles', files: [...files], withEmbeddings })
     },
 
+    /** Finishes work that was cut off, such as by a crash. Throws `mirror/...`. */
+    async settle(): Promise<void> {
+      if ((await ask({ kind: 'state' })).removing.length > 0) await writer.run({ kind: 'settle' })
+    },
+
     /** Looks whether the mirror is whole. Throws `mirror/cancelled`. */
     check({ signal, onProgress }: WorkOptions = {}): Promise<CheckResult> {
       return writer.run({ kind: 'check' }, { signal, onProgress })

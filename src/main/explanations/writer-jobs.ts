@@ -18,7 +18,9 @@ export const writerJob = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('check') }),
   z.object({ kind: z.literal('backup'), file: z.string() }),
   z.object({ kind: z.literal('remove'), sources: z.array(z.string()), what: z.enum(['everything', 'embeddings']) }),
-  z.object({ kind: z.literal('compact') })
+  z.object({ kind: z.literal('compact') }),
+  /** Finishes removals that were cut off. */
+  z.object({ kind: z.literal('settle') })
 ])
 export type WriterJob = z.infer<typeof writerJob>
 
@@ -31,7 +33,8 @@ export const writerResults = {
   check: checkResult,
   backup: backupResult,
   remove: removeResult,
-  compact: compactResult
+  compact: compactResult,
+  settle: z.null()
 } as const
 export type WriterResults = { [Kind in WriterJob['kind']]: z.infer<(typeof writerResults)[Kind]> }
 
@@ -81,5 +84,7 @@ export async function doJob(database: Database, file: string, job: WriterJob, co
       return job.what === 'everything' ? removeSources(database, job.sources, control) : removeEmbeddings(database, job.sources, control)
     case 'compact':
       return compact(database, control)
+    case 'settle':
+      return null
   }
 }

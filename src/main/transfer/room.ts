@@ -1,6 +1,5 @@
 /** Room on disks. */
 import fs from 'node:fs/promises'
-import os from 'node:os'
 import path from 'node:path'
 
 /** Bytes that are free for this user on the disk of a folder that may not exist yet; null where the system does not say. */
@@ -23,20 +22,6 @@ export async function isOneDisk(one: string, other: string): Promise<boolean> {
   }
   const [first, second] = await Promise.all([device(one), device(other)])
   return first === second
-}
-
-/** Where SQLite keeps temporary files (https://www.sqlite.org/tempfiles.html, section 5). */
-export async function sqliteTemporaryFolder(): Promise<string> {
-  if (process.platform === 'win32') return os.tmpdir()
-  for (const folder of [process.env.SQLITE_TMPDIR, process.env.TMPDIR, '/var/tmp', '/usr/tmp', '/tmp']) {
-    if (folder === undefined || folder === '') continue
-    const isWritable = await fs.access(folder, fs.constants.W_OK | fs.constants.X_OK).then(
-      () => true,
-      () => false
-    )
-    if (isWritable) return folder
-  }
-  return process.cwd()
 }
 
 /** Bytes as an error says them. */

@@ -47,7 +47,7 @@ export async function backUp(database: Database, file: string, control: JobContr
     await database.backup(partial, {
       progress: ({ totalPages, remainingPages }) => {
         throwIfCancelled(control, 'backup', 'nothing was written')
-        control.onProgress({ step: 'copying', fraction: totalPages === 0 ? 0 : 1 - remainingPages / totalPages })
+        control.onProgress({ stage: 'copying', fraction: totalPages === 0 ? 0 : 1 - remainingPages / totalPages })
         return pagesAtOnce
       }
     })

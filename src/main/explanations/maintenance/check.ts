@@ -45,7 +45,7 @@ class Check {
 
   #goOn(step: string, fraction: number): void {
     throwIfCancelled(this.#control, 'check', 'nothing was changed')
-    this.#control.onProgress({ step, fraction })
+    this.#control.onProgress({ stage: step, fraction })
   }
 
   /** Does a step of the check; what is too broken to be read is a problem. */
@@ -183,7 +183,7 @@ export function checkMirror(database: Database, control: JobControl): CheckResul
   check.attempt(() => check.samples(0.95, 1))
   const pending = pendingRemovals(database)
   if (check.problems.length === 0 && pending.size > 0) {
-    control.onProgress({ step: `still to be taken out: ${[...pending.values()].join(', ')}`, fraction: 1 })
+    control.onProgress({ stage: `still to be taken out: ${[...pending.values()].join(', ')}`, fraction: 1 })
   }
   return {
     problems: check.problems,

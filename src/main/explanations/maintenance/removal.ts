@@ -100,7 +100,7 @@ class Removal {
       all += some
       this.#done += some
       const fraction = this.#expected === 0 ? null : Math.min(1, this.#done / this.#expected)
-      this.#control.onProgress({ step: 'removing', fraction })
+      this.#control.onProgress({ stage: 'removing', fraction })
     }
   }
 
