@@ -15,8 +15,12 @@ import {
   featurePage,
   importEvent,
   importRequest,
+  overviewRequest,
   searchRequest,
   searchResult,
+  similarRequest,
+  similarResult,
+  sourceOverview,
   sourceSummary
 } from './explanations.ts'
 import {
@@ -131,6 +135,10 @@ export const contract = {
     count: procedure.input(countRequest).output(countResult),
     feature: procedure.input(featureKey).output(featurePage),
     sources: procedure.output(z.array(sourceSummary)),
+    /** One source in numbers. */
+    overview: procedure.input(overviewRequest).output(sourceOverview),
+    /** Explanations like those of a feature, where their embeddings were imported. */
+    similar: procedure.input(similarRequest).output(similarResult),
     importFiles: procedure.input(importRequest).output(eventIterator(importEvent))
   },
   /** Work on the mirror's file, one piece after the other; imports wait for it, searches do not. */

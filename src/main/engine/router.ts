@@ -12,6 +12,7 @@ import { activationValues, HookFiles, listHooks, openActivation } from './hooks.
 import { releasesWith, scanEvents } from './library-events.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
 import { run } from './runs.ts'
+import { overviewOf } from './source-overview.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
   const data = toErrorData(thrown)
@@ -99,6 +100,8 @@ export function makeRouter(services: EngineServices) {
       count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
+      overview: os.explanations.overview.handler(({ input }) => overviewOf(services, input)),
+      similar: os.explanations.similar.handler(({ input, signal }) => mirror.similar(input, signal)),
       importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal)))
     },
     mirror: {

@@ -11,6 +11,9 @@ import type {
   FeatureStatistics,
   SearchRequest,
   SearchResult,
+  SimilarRequest,
+  SimilarResult,
+  SourceOverview,
   SourceSummary
 } from '../../contract/explanations.ts'
 import type { MirrorState } from '../../contract/mirror.ts'
@@ -20,6 +23,8 @@ import { storedDetails, storedExamples } from './import/rows.ts'
 import { bytesOf } from './maintenance/backup.ts'
 import { freeBytesWithin, pendingRemovals } from './maintenance/removal.ts'
 import { type Cancelled, Search } from './search/search.ts'
+import { SimilarSearch } from './similar/similar-search.ts'
+import { countSource, type KnownWidth } from './source-overview.ts'
 import { SourceSummaries, type StoredSummary } from './source-summaries.ts'
 
 /** A feature's explanations and its known maximum. */
@@ -61,11 +66,13 @@ export class MirrorReading {
   readonly #database: Database
   readonly #search: Search
   readonly #summaries: SourceSummaries
+  readonly #similar: SimilarSearch
 
   constructor(database: Database) {
     this.#database = database
     this.#search = new Search(database)
     this.#summaries = new SourceSummaries(database)
+    this.#similar = new SimilarSearch(database)
   }
 
   /** A page of hits. Throws `search/key` for a key of no page, `search/cancelled`. */
@@ -167,18 +174,38 @@ export class MirrorReading {
 
   /** The sources there are, by model and layer. */
   sources(): SourceSummary[] {
+    return this.#summariesOf('')
+  }
+
+  /** `where` narrows the sources `s`. */
+  #summariesOf(where: '' | 'WHERE s.id = ?', ...values: number[]): SourceSummary[] {
     return this.#database
       .prepare(
-        `SELECT s.id, s.model, s.layer, s.layer_number AS layerNumber, s.release, m.explanations, m.features, m.statistics, m.embeddings, m.explainers, m.bytes
-         FROM sources s LEFT JOIN source_summaries m ON m.source = s.id ORDER BY s.model, s.layer_number, s.layer`
+        `SELECT s.id, s.model, s.layer, s.layer_number AS layerNumber, s.release,
+           m.explanations, m.features, m.statistics, m.embeddings, m.explainers, m.bytes
+         FROM sources s LEFT JOIN source_summaries m ON m.source = s.id ${where} ORDER BY s.model, s.layer_number, s.layer`
       )
-      .all()
+      .all(...values)
       .map(row => {
         const { id, model, layer, layerNumber, release, ...kept } = sourceRow.parse(row)
         const { explainers, ...counts } = isWhole(kept) ? kept : this.#summaries.count(id)
         const names = z.array(z.string()).parse(JSON.parse(explainers))
         return { source: `${model}/${layer}`, model, layer, layerNumber, release: release ?? layer, ...counts, explainers: names }
       })
+  }
+
+  /** One source in numbers; null where it is not there. */
+  overview(source: string, width: KnownWidth): SourceOverview | null {
+    return this.#atOnce(() => {
+      const number = this.#sourceNumber(source)
+      const summary = number === null ? undefined : this.#summariesOf('WHERE s.id = ?', number)[0]
+      return number === null || summary === undefined ? null : { ...summary, ...countSource(this.#database, number, width) }
+    })
+  }
+
+  /** Explanations like those of a feature. Throws `similar/...`, `search/cancelled`. */
+  similar(request: SimilarRequest, cancelled: Cancelled = () => false): SimilarResult {
+    return this.#atOnce(() => this.#similar.run(request, cancelled))
   }
 
   /** How many explanations and sources there are: a source's rows follow each other. */

@@ -64,6 +64,7 @@ describe('importing the demo', () => {
         explanations: rows.length,
         features: new Set(rows.map(({ index }) => index)).size,
         statistics: 1024,
+        embeddings: 0,
         explainers: [...new Set(rows.map(({ explanationModelName }) => explanationModelName))].sort()
       })
     }

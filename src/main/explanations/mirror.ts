@@ -10,6 +10,9 @@ import type {
   ImportProgress,
   SearchRequest,
   SearchResult,
+  SimilarRequest,
+  SimilarResult,
+  SourceOverview,
   SourceSummary
 } from '../../contract/explanations.ts'
 import type {
@@ -22,9 +25,11 @@ import type {
   RemoveResult
 } from '../../contract/mirror.ts'
 import { explainFailure, openDatabase } from './database.ts'
+import { noSource } from './maintenance/removal.ts'
 import { type ExplainedFeature, MirrorReading } from './mirror-reading.ts'
 import { type Answers, answer, type Question } from './reader-messages.ts'
 import { ReaderPool } from './reader-pool.ts'
+import type { KnownWidth } from './source-overview.ts'
 import { type JobOptions, WriterQueue } from './writer-queue.ts'
 
 export type { ExplainedFeature } from './mirror-reading.ts'
@@ -94,6 +99,18 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
     /** The sources there are, by model and layer. */
     sources(): Promise<SourceSummary[]> {
       return ask({ kind: 'sources' })
+    },
+
+    /** One source in numbers; `width` is what is known of its SAE. Throws `mirror/no-source`. */
+    async overview(source: string, width: KnownWidth): Promise<SourceOverview> {
+      const overview = await ask({ kind: 'overview', source, width })
+      if (overview === null) throw noSource(source)
+      return overview
+    },
+
+    /** Explanations like those of a feature. Throws `similar/...`, `search/cancelled`. */
+    similar(request: SimilarRequest, signal?: AbortSignal): Promise<SimilarResult> {
+      return ask({ kind: 'similar', request }, signal)
     },
 
     /** How many explanations and sources there are. */

@@ -36,6 +36,14 @@ export function pendingRemovals(database: Database): Map<number, string> {
   )
 }
 
+/** The error for a source that the mirror does not have. */
+export function noSource(source: string): SpliceError {
+  return new SpliceError('mirror/no-source', `the mirror has no source ${source}`, {
+    field: 'source',
+    hint: 'Sources are written MODEL/SOURCE, as splice sources lists them.'
+  })
+}
+
 /** The numbers of sources by `modelId/layer`. Throws `mirror/no-source` for one that is not there. */
 function numbersOf(database: Database, sources: readonly string[]): number[] {
   const find = database.prepare<[string, string]>('SELECT id FROM sources WHERE model = ? AND layer = ?').pluck()
@@ -43,10 +51,7 @@ function numbersOf(database: Database, sources: readonly string[]): number[] {
     const slash = source.indexOf('/')
     const id = find.get(source.slice(0, slash), source.slice(slash + 1))
     if (typeof id === 'number') return id
-    throw new SpliceError('mirror/no-source', `the mirror has no source ${source}`, {
-      field: 'sources',
-      hint: 'Sources are written MODEL/SOURCE, as splice sources lists them.'
-    })
+    throw noSource(source)
   })
 }
 
