@@ -37,7 +37,7 @@ export interface BucketRequest {
 }
 
 const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex')
-const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
+const escapeXml = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 
 /** What is wrong, each for one request after the other; `*` in place of a key for listings. */
 type Misbehaviours = Record<string, Misbehaviour[]>
@@ -82,7 +82,8 @@ export async function startBucketServer(objects: Record<string, Buffer>): Promis
     const [prefix, delimiter] = [query.get('prefix') ?? '', query.get('delimiter')]
     const token = query.get('continuation-token')
     const after = token === null ? '' : Buffer.from(token, 'base64url').toString()
-    const encode = (text: string) => escape(query.get('encoding-type') === 'url' ? encodeURIComponent(text).replaceAll('%2F', '/') : text)
+    const encode = (text: string) =>
+      escapeXml(query.get('encoding-type') === 'url' ? encodeURIComponent(text).replaceAll('%2F', '/') : text)
     const rows: { name: string; xml: string }[] = []
     for (const key of Object.keys(objects).sort()) {
       if (!key.startsWith(prefix)) continue
