@@ -31,7 +31,7 @@ const { values } = parseArgs({
 })
 const eachClass = Number(values['each-class'])
 /** Queries that the peers are asked: they take seconds each. */
-const peerQueries = 12
+const peerQueries = 5
 const random = randomNumbers(99)
 const below = (end: number) => Math.floor(random() * end)
 
