@@ -16,8 +16,13 @@ import {
   featureKey,
   featurePage,
   importEvent,
+  importRequest,
+  overviewRequest,
   searchRequest,
   searchResult,
+  similarRequest,
+  similarResult,
+  sourceOverview,
   sourceSummary
 } from './explanations.ts'
 import { generationEvent, generationRequest } from './generation.ts'
@@ -45,10 +50,12 @@ import {
   scanEvent,
   workspace
 } from './library.ts'
+import { backupEvent, backupRequest, checkEvent, compactEvent, mirrorState, removeEvent, removeRequest } from './mirror.ts'
 import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
 import { prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
 import { saeCheckEvent, saeCheckRequest } from './sae-check.ts'
+import { bucketListRequest, syncPlanEvent, syncRequest, syncState } from './sync.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
@@ -143,7 +150,32 @@ export const contract = {
     count: procedure.input(countRequest).output(countResult),
     feature: procedure.input(featureKey).output(featurePage),
     sources: procedure.output(z.array(sourceSummary)),
-    importFiles: procedure.input(z.object({ paths: z.array(z.string()).min(1) })).output(eventIterator(importEvent))
+    /** One source in numbers. */
+    overview: procedure.input(overviewRequest).output(sourceOverview),
+    /** Explanations like those of a feature, where their embeddings were imported. */
+    similar: procedure.input(similarRequest).output(similarResult),
+    importFiles: procedure.input(importRequest).output(eventIterator(importEvent))
+  },
+  /** Work on the mirror's file, one piece after the other; imports wait for it, searches do not. */
+  mirror: {
+    state: procedure.output(mirrorState),
+    check: procedure.output(eventIterator(checkEvent)),
+    backup: procedure.input(backupRequest).output(eventIterator(backupEvent)),
+    remove: procedure.input(removeRequest).output(eventIterator(removeEvent)),
+    compact: procedure.output(eventIterator(compactEvent))
+  },
+  /** Neuronpedia's bulk bucket. Nothing is asked of it but by these procedures. */
+  sync: {
+    /** Its models, or a model's sources. */
+    list: procedure.input(bucketListRequest).output(z.array(z.string())),
+    /** What a sync would take; nothing is written. */
+    plan: procedure.input(syncRequest).output(eventIterator(syncPlanEvent)),
+    start: procedure.input(syncRequest).output(syncState),
+    /** The sync that is under way or was last, at once, then whenever it changed. It goes on when nobody watches. */
+    watch: procedure.output(eventIterator(syncState.nullable())),
+    pause: procedure.output(syncState),
+    resume: procedure.output(syncState),
+    cancel: procedure.output(syncState)
   }
 }
 

@@ -14,6 +14,7 @@ import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
 import { makeRouter } from './router.ts'
+import { Syncs } from './syncs.ts'
 import { version } from './version.ts'
 
 export interface EngineOptions {
@@ -34,6 +35,7 @@ export interface EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly syncs: Syncs
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -49,6 +51,7 @@ class Services implements EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly syncs: Syncs
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   #announcing: NodeJS.Timeout | null = null
 
@@ -57,6 +60,7 @@ class Services implements EngineServices {
     this.library = library
     this.mirror = mirror
     this.downloads = new Downloads(home)
+    this.syncs = new Syncs(home, mirror, () => this.announceStatus())
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
       onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
@@ -112,6 +116,16 @@ class Services implements EngineServices {
     }
   }
 
+  /** Finishes what a crash cut off in the mirror; a failure becomes a notice. */
+  async settleMirror(): Promise<void> {
+    try {
+      await this.mirror.settle()
+    } catch (thrown) {
+      const error = toErrorData(thrown)
+      this.#notify({ level: 'warning', message: `sources are still to be removed: ${error.message}`, at: Date.now(), error })
+    }
+  }
+
   /** Imports the demo's explanations once; a failure becomes a notice, since everything else works without them. */
   async importDemo(): Promise<void> {
     const demo = path.join(resourcesFolder(), 'demo')
@@ -132,6 +146,7 @@ class Services implements EngineServices {
     for (const watcher of this.#watchers) watcher.close()
     if (this.#announcing !== null) clearTimeout(this.#announcing)
     await this.downloads.close()
+    await this.syncs.close()
     await this.inference.close()
     await this.mirror.close()
   }
@@ -143,6 +158,8 @@ export async function createEngine(options: EngineOptions = {}) {
   const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
   const services = new Services(home, await openLibrary({ home }), mirror)
   const router = makeRouter(services)
+  // A command does its own work and no other; whoever stays open tidies up.
+  if ((options.readers ?? 0) > 0) void services.settleMirror()
   const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()
   return {
     router,

@@ -1,7 +1,6 @@
 /** The contract's procedures over the engine's services. Every error leaves as code `SPLICE` with its data. */
 import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
-import type { ImportEvent } from '../../contract/explanations.ts'
 import { contract } from '../../contract/index.ts'
 import { hubTokenState, keepHubToken } from '../hub/token.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
@@ -10,14 +9,15 @@ import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import { testPrompt } from './answers.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
-import { EventQueue } from './event-queue.ts'
 import { generate } from './generations.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
+import { importEvents, workEvents } from './mirror-events.ts'
 import { run } from './runs.ts'
 import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
+import { overviewOf } from './source-overview.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
   const data = toErrorData(thrown)
@@ -32,34 +32,9 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
   }
 }
 
-async function* importEvents(
-  services: EngineServices,
-  paths: readonly string[],
-  signal: AbortSignal | undefined
-): AsyncGenerator<ImportEvent, void> {
-  const events = new EventQueue<ImportEvent>()
-  const abort = new AbortController()
-  const cancel = () => abort.abort()
-  signal?.addEventListener('abort', cancel, { once: true })
-  const work = services.mirror
-    .importFiles(paths, { signal: abort.signal, onProgress: progress => events.push({ type: 'progress', ...progress }) })
-    .finally(() => events.close())
-  // The queue ends first; the error is thrown where the result is awaited.
-  work.catch(() => undefined)
-  services.announceStatus()
-  try {
-    yield* events
-    yield { type: 'result', ...(await work) }
-  } finally {
-    signal?.removeEventListener('abort', cancel)
-    abort.abort()
-    services.announceStatus()
-  }
-}
-
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, mirror, downloads } = services
+  const { library, mirror, downloads, syncs } = services
   const hookFiles = new HookFiles(services.home)
   const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
@@ -133,9 +108,31 @@ export function makeRouter(services: EngineServices) {
       count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
-      importFiles: os.explanations.importFiles.handler(({ input, signal }) =>
-        withContractErrors(importEvents(services, input.paths, signal))
+      overview: os.explanations.overview.handler(({ input }) => overviewOf(services, input)),
+      similar: os.explanations.similar.handler(({ input, signal }) => mirror.similar(input, signal)),
+      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal)))
+    },
+    mirror: {
+      state: os.mirror.state.handler(() => mirror.state()),
+      check: os.mirror.check.handler(({ signal }) => withContractErrors(workEvents(services, signal, options => mirror.check(options)))),
+      backup: os.mirror.backup.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.backup(input.file, options)))
+      ),
+      remove: os.mirror.remove.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.remove(input, options)))
+      ),
+      compact: os.mirror.compact.handler(({ signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.compact(options)))
       )
+    },
+    sync: {
+      list: os.sync.list.handler(({ input, signal }) => syncs.list(input, signal)),
+      plan: os.sync.plan.handler(({ input, signal }) => withContractErrors(syncs.plan(input, signal))),
+      start: os.sync.start.handler(({ input }) => syncs.start(input)),
+      watch: os.sync.watch.handler(({ signal }) => withContractErrors(syncs.watch(signal))),
+      pause: os.sync.pause.handler(() => syncs.pause()),
+      resume: os.sync.resume.handler(() => syncs.resume()),
+      cancel: os.sync.cancel.handler(() => syncs.cancel())
     }
   })
 }
