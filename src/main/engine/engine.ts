@@ -10,6 +10,7 @@ import { type Mirror, openMirror } from '../explanations/mirror.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { resourcesFolder } from '../library/resources.ts'
+import { Notebook } from '../notebook/notebook.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
@@ -34,6 +35,7 @@ export interface EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -49,6 +51,7 @@ class Services implements EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   #announcing: NodeJS.Timeout | null = null
 
@@ -57,6 +60,7 @@ class Services implements EngineServices {
     this.library = library
     this.mirror = mirror
     this.downloads = new Downloads(home)
+    this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
       onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
@@ -134,6 +138,7 @@ class Services implements EngineServices {
     await this.downloads.close()
     await this.inference.close()
     await this.mirror.close()
+    this.notebook.close()
   }
 }
 

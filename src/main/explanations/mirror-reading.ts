@@ -15,6 +15,7 @@ import type {
 } from '../../contract/explanations.ts'
 import type { FeatureExplanation } from '../../contract/run.ts'
 import { storedDetails, storedExamples } from './import/rows.ts'
+import { type MirroredLogits, sampleLogits } from './mirrored-logits.ts'
 import { type Cancelled, Search } from './search/search.ts'
 import { SourceSummaries, type StoredSummary } from './source-summaries.ts'
 
@@ -165,6 +166,17 @@ export class MirrorReading {
         const names = z.array(z.string()).parse(JSON.parse(explainers))
         return { source: `${model}/${layer}`, model, layer, layerNumber, release: release ?? layer, ...counts, explainers: names }
       })
+  }
+
+  /** Top logits of some features, then of others, up to `count`; see `sampleLogits`. */
+  sampleLogits(source: string, features: readonly number[], count: number): MirroredLogits[] {
+    const number = this.#sourceNumber(source)
+    return number === null ? [] : sampleLogits(this.#database, number, features, count)
+  }
+
+  /** The kinds of explanations there are, by name. */
+  types(): string[] {
+    return this.#database.prepare('SELECT name FROM types ORDER BY name').pluck().all().map(String)
   }
 
   /** How many explanations and sources there are: a source's rows follow each other. */

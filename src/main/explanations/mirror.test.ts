@@ -37,6 +37,7 @@ const request = (query: string, more: Partial<SearchRequest> = {}): SearchReques
   mode: 'substring',
   limit: 1000,
   countFor: 60_000,
+  skip: 0,
   ...more
 })
 /** pandas' str.contains(q, case=False, regex=False). */

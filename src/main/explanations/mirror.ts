@@ -18,6 +18,7 @@ import {
 } from '../../contract/explanations.ts'
 import { explainFailure, openDatabase } from './database.ts'
 import { type ExplainedFeature, MirrorReading } from './mirror-reading.ts'
+import type { MirroredLogits } from './mirrored-logits.ts'
 import { type Answers, answer, type Question } from './reader-messages.ts'
 import { ReaderPool } from './reader-pool.ts'
 import { threadEntry } from './thread-entry.ts'
@@ -118,6 +119,16 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
     /** The sources there are, by model and layer. */
     sources(): Promise<SourceSummary[]> {
       return ask({ kind: 'sources' })
+    },
+
+    /** The tokens that Neuronpedia says are raised most by some features, then by others of the source, up to `count` in all. */
+    sampleLogits(source: string, features: readonly number[], count: number): Promise<MirroredLogits[]> {
+      return ask({ kind: 'sampleLogits', source, features: [...features], count })
+    },
+
+    /** The kinds of explanations there are, such as `oai_token-act-pair`, by name. */
+    types(): Promise<string[]> {
+      return ask({ kind: 'types' })
     },
 
     /** How many explanations and sources there are. */

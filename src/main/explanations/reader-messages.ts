@@ -10,6 +10,8 @@ export const question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('count'), request: countRequest }),
   z.object({ kind: z.literal('feature'), source: z.string(), index: z.int() }),
   z.object({ kind: z.literal('sources') }),
+  z.object({ kind: z.literal('sampleLogits'), source: z.string(), features: z.array(z.int()), count: z.int() }),
+  z.object({ kind: z.literal('types') }),
   z.object({ kind: z.literal('counts') }),
   z.object({ kind: z.literal('explanationsOf'), source: z.string(), indices: z.array(z.int()) })
 ])
@@ -28,6 +30,8 @@ export interface Answers {
   count: ReturnType<MirrorReading['count']>
   feature: ReturnType<MirrorReading['feature']>
   sources: ReturnType<MirrorReading['sources']>
+  sampleLogits: ReturnType<MirrorReading['sampleLogits']>
+  types: ReturnType<MirrorReading['types']>
   counts: ReturnType<MirrorReading['counts']>
   explanationsOf: ReturnType<MirrorReading['explanationsOf']>
 }
@@ -43,6 +47,10 @@ export function answer(reading: MirrorReading, asked: Question, cancelled: Cance
       return reading.feature(asked.source, asked.index)
     case 'sources':
       return reading.sources()
+    case 'sampleLogits':
+      return reading.sampleLogits(asked.source, asked.features, asked.count)
+    case 'types':
+      return reading.types()
     case 'counts':
       return reading.counts()
     case 'explanationsOf':

@@ -7,6 +7,7 @@ import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { CompiledPlans } from './compiled.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
+import { logitEffects } from './logit-effects.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
 import { defaultBudget } from './plan.ts'
@@ -61,7 +62,10 @@ async function answer(message: ToInference): Promise<void> {
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
-    else {
+    else if (message.kind === 'effects') {
+      const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'effects', id: message.id, effects })
+    } else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'run', id: message.id, result })
     }

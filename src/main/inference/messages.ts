@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { errorData } from '../../contract/errors.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
+import { featureEffects } from '../../contract/logit-effects.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
 import { processingFlag, runRequest, runResult, runSae, saeReading, saeResult, token } from '../../contract/run.ts'
 
@@ -35,6 +36,16 @@ export const tokenizeResult = z.object({ tokens: z.array(token), bosAdded: z.boo
 export const hookJob = z.object({ job: inferenceJob, variant: z.string(), against: z.string().nullable() })
 export type HookJob = z.infer<typeof hookJob>
 
+/** Features of an SAE whose effects on the logits are asked for: the `count` highest and lowest of each. */
+export const effectsJob = z.object({
+  model: z.string(),
+  sae: inferenceJob.shape.saes.element.omit({ name: true }),
+  features: z.array(z.int().nonnegative()).min(1),
+  count: z.int().min(1),
+  cacheFolder: z.string()
+})
+export type EffectsJob = z.infer<typeof effectsJob>
+
 const float32 = z.instanceof(Float32Array)
 
 /** What a window shows, its numbers as they are. */
@@ -47,6 +58,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('hooks'), id: z.int(), hookJob }),
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
+  z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -58,6 +70,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tokenize'), id: z.int(), result: tokenizeResult }),
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
+  z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>

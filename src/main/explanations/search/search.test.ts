@@ -67,6 +67,7 @@ const request = (query: string, more: Partial<SearchRequest> = {}): SearchReques
   mode: 'substring',
   limit: 1000,
   countFor: 60_000,
+  skip: 0,
   ...more
 })
 
@@ -161,6 +162,30 @@ describe('literal search', () => {
       expect([...hits].sort()).toEqual(scan(query).map(keyOf).sort())
     }
     await expect(mirror.search(request('word', { after: 'nonsense' }))).rejects.toMatchObject({ kind: 'search/key' })
+  })
+
+  test('a page may lie any number of hits behind a key, and says how it is asked for again', async () => {
+    for (const mode of ['substring', 'words'] as const) {
+      const query = mode === 'words' ? 'time OR travel' : 'time'
+      const all = (await mirror.search(request(query, { mode }))).hits.map(hitKey)
+      const { nextKey } = await mirror.search(request(query, { mode, limit: 100 }))
+      for (const [after, from] of [[null, 0] as const, [nextKey, 100] as const]) {
+        const page = await mirror.search(request(query, { mode, limit: 50, skip: 120, ...(after === null ? {} : { after }) }))
+        expect(page.hits.map(hitKey)).toEqual(all.slice(from + 120, from + 170))
+        expect(page.passed).toBe(120)
+        const again = await mirror.search(request(query, { mode, limit: 50, after: page.startKey ?? undefined }))
+        expect(again).toMatchObject({ hits: page.hits, nextKey: page.nextKey, startKey: page.startKey, passed: 0 })
+      }
+    }
+    const { total } = await mirror.search(request('decept'))
+    const { passed, nextKey, hits } = await mirror.search(request('decept', { skip: 200_000 }))
+    expect({ passed, nextKey, hits }).toEqual({ passed: total, nextKey: null, hits: [] })
+  })
+
+  test('a hit tells how often its feature fires, where that is known', async () => {
+    const { hits } = await mirror.search(request('the', { source: '0-synthetic-res-0' }))
+    expect(hits.length).toBeGreaterThan(500)
+    for (const { index, density } of hits) expect(density).toBe(index < 1000 ? index / 1000 : null)
   })
 
   test('a count that may take no time is a lower bound and says so; the page is whole', async () => {
