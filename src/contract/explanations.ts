@@ -34,7 +34,7 @@ export const searchRequest = searchFilter.extend({
   mode: searchMode.default('substring'),
   limit: z.int().min(1).max(1000).default(50),
   after: z.string().optional(),
-  skip: z.int().min(0).max(200_000).default(0),
+  skip: z.int().min(0).max(200_000).optional(),
   countFor: z.number().min(0).max(60_000).default(150)
 })
 export type SearchRequest = z.infer<typeof searchRequest>
@@ -152,13 +152,77 @@ export const sourceSummary = z.object({
   features: z.int(),
   /** Features with statistics. */
   statistics: z.int(),
+  /** Explanations with an embedding, for finding similar ones. */
+  embeddings: z.int(),
   explainers: z.array(z.string()),
   /** About how much of the mirror's file it takes. */
   bytes: z.number()
 })
 export type SourceSummary = z.infer<typeof sourceSummary>
 
-export const importSummary = z.object({ imported: z.int(), skipped: z.int(), rejected: z.int(), seconds: z.number() })
+/** Which source, and how many features its SAE has, where the person knows. */
+export const overviewRequest = z.object({ source: z.string(), width: z.int().positive().optional() })
+export type OverviewRequest = z.infer<typeof overviewRequest>
+
+/** A source's explanations in numbers, as one would count them in a notebook. */
+export const sourceOverview = sourceSummary.extend({
+  /** Features of its SAE, and who says so: the request, an SAE on this disk, or statistics of every feature. */
+  width: z.object({ features: z.int(), from: z.enum(['request', 'sae', 'statistics']) }).nullable(),
+  /** Null where the width is not known. */
+  withoutExplanation: z.int().nullable(),
+  /** The first few of them. */
+  firstWithout: z.array(z.int()),
+  /** Explanations by explainer and by type, most first; null counts those that name none. */
+  byExplainer: z.array(z.object({ name: z.string().nullable(), explanations: z.int(), features: z.int() })),
+  byType: z.array(z.object({ name: z.string().nullable(), explanations: z.int(), features: z.int() })),
+  /** Features with more than one explanation. */
+  withSeveral: z.int(),
+  /** Distinct texts; the other explanations repeat one of them word for word. */
+  distinctDescriptions: z.int(),
+  /** Explanations that say of a feature what another one says of it word for word. */
+  duplicates: z.int(),
+  /** Texts that most explanations share. */
+  commonest: z.array(z.object({ description: z.string(), explanations: z.int() }))
+})
+export type SourceOverview = z.infer<typeof sourceOverview>
+
+/**
+ * What to find explanations like: those of a feature, or one of them by its id. `within` narrows what is looked through. Explanations
+ * of the feature itself are never among the hits.
+ */
+export const similarRequest = featureKey.extend({
+  explanation: z.string().optional(),
+  within: searchFilter.pick({ model: true, release: true, source: true, layers: true }).default({}),
+  limit: z.int().min(1).max(1000).default(50)
+})
+export type SimilarRequest = z.infer<typeof similarRequest>
+
+/** An explanation with the cosine of the angle between its embedding and the nearest one of those asked for. */
+export const similarHit = searchHit.omit({ matches: true, density: true }).extend({ similarity: z.number() })
+export type SimilarHit = z.infer<typeof similarHit>
+
+export const similarResult = z.object({
+  /** The explanations asked for that have an embedding. */
+  of: z.array(explanation),
+  /** Nearest first. */
+  hits: z.array(similarHit),
+  /** Embeddings that were looked through. */
+  compared: z.int(),
+  milliseconds: z.number()
+})
+export type SimilarResult = z.infer<typeof similarResult>
+
+/** Files and folders to import; with `embeddings`, those in the files are kept, for finding similar explanations. */
+export const importRequest = z.object({ paths: z.array(z.string()).min(1), embeddings: z.boolean().default(false) })
+
+/** `embeddings` are those that were kept, also of explanations that were there already. */
+export const importSummary = z.object({
+  imported: z.int(),
+  skipped: z.int(),
+  rejected: z.int(),
+  embeddings: z.int(),
+  seconds: z.number()
+})
 export type ImportSummary = z.infer<typeof importSummary>
 
 /** How far an import is: rows handled so far, those skipped included, and its share of all bytes. */

@@ -14,8 +14,13 @@ import {
   featureKey,
   featurePage,
   importEvent,
+  importRequest,
+  overviewRequest,
   searchRequest,
   searchResult,
+  similarRequest,
+  similarResult,
+  sourceOverview,
   sourceSummary
 } from './explanations.ts'
 import { filePart } from './held-files.ts'
@@ -44,6 +49,7 @@ import {
   workspace
 } from './library.ts'
 import { effectsCheckEvent, effectsCheckRequest } from './logit-effects.ts'
+import { backupEvent, backupRequest, checkEvent, compactEvent, mirrorState, removeEvent, removeRequest } from './mirror.ts'
 import {
   entriesRequest,
   featureList,
@@ -143,25 +149,6 @@ export const contract = {
     download: procedure.input(hookFileRequest).output(eventIterator(hookFileEvent)),
     downloadPart: partOfFile
   },
-  explanations: {
-    search: procedure.input(searchRequest).output(searchResult),
-    /** The same question's number of hits, by model, source and explainer. */
-    count: procedure.input(countRequest).output(countResult),
-    feature: procedure.input(featureKey).output(featurePage),
-    sources: procedure.output(z.array(sourceSummary)),
-    /** The kinds of explanations there are, such as `oai_token-act-pair`. */
-    types: procedure.output(z.array(z.string())),
-    /** Features as a run lists them, without their activations: what the mirror knows of them now. Unknown ones are left out. */
-    explain: procedure
-      .input(z.object({ source: z.string(), indices: z.array(z.int().nonnegative()).max(100_000) }))
-      .output(z.array(activeFeature.omit({ activation: true }))),
-    /** Every hit, to a file of the engine's machine or one that it holds until the stream ends. */
-    export: procedure.input(hitExportRequest).output(eventIterator(hitExportEvent)),
-    exportPart: partOfFile,
-    /** Holds the mirror's top logits of a source to those of its SAE. */
-    checkLogits: procedure.input(effectsCheckRequest).output(eventIterator(effectsCheckEvent)),
-    importFiles: procedure.input(z.object({ paths: z.array(z.string()).min(1) })).output(eventIterator(importEvent))
-  },
   notebook: {
     /** A number at once, and another one after every change. */
     watch: procedure.output(eventIterator(z.int())),
@@ -183,6 +170,37 @@ export const contract = {
     saveSearch: procedure.input(z.object({ name: listName, question: keptQuestion })),
     removeSearch: procedure.input(z.object({ name: z.string() })),
     forgetSearches: procedure
+  },
+  explanations: {
+    search: procedure.input(searchRequest).output(searchResult),
+    /** The same question's number of hits, by model, source and explainer. */
+    count: procedure.input(countRequest).output(countResult),
+    feature: procedure.input(featureKey).output(featurePage),
+    sources: procedure.output(z.array(sourceSummary)),
+    /** The kinds of explanations there are, such as `oai_token-act-pair`. */
+    types: procedure.output(z.array(z.string())),
+    /** Features as a run lists them, without their activations: what the mirror knows of them now. Unknown ones are left out. */
+    explain: procedure
+      .input(z.object({ source: z.string(), indices: z.array(z.int().nonnegative()).max(100_000) }))
+      .output(z.array(activeFeature.omit({ activation: true }))),
+    /** Every hit, to a file of the engine's machine or one that it holds until the stream ends. */
+    export: procedure.input(hitExportRequest).output(eventIterator(hitExportEvent)),
+    exportPart: partOfFile,
+    /** Holds the mirror's top logits of a source to those of its SAE. */
+    checkLogits: procedure.input(effectsCheckRequest).output(eventIterator(effectsCheckEvent)),
+    /** One source in numbers. */
+    overview: procedure.input(overviewRequest).output(sourceOverview),
+    /** Explanations like those of a feature, where their embeddings were imported. */
+    similar: procedure.input(similarRequest).output(similarResult),
+    importFiles: procedure.input(importRequest).output(eventIterator(importEvent))
+  },
+  /** Work on the mirror's file, one piece after the other; imports wait for it, searches do not. */
+  mirror: {
+    state: procedure.output(mirrorState),
+    check: procedure.output(eventIterator(checkEvent)),
+    backup: procedure.input(backupRequest).output(eventIterator(backupEvent)),
+    remove: procedure.input(removeRequest).output(eventIterator(removeEvent)),
+    compact: procedure.output(eventIterator(compactEvent))
   }
 }
 

@@ -116,6 +116,16 @@ class Services implements EngineServices {
     }
   }
 
+  /** Finishes what a crash cut off in the mirror; a failure becomes a notice. */
+  async settleMirror(): Promise<void> {
+    try {
+      await this.mirror.settle()
+    } catch (thrown) {
+      const error = toErrorData(thrown)
+      this.#notify({ level: 'warning', message: `sources are still to be removed: ${error.message}`, at: Date.now(), error })
+    }
+  }
+
   /** Imports the demo's explanations once; a failure becomes a notice, since everything else works without them. */
   async importDemo(): Promise<void> {
     const demo = path.join(resourcesFolder(), 'demo')
@@ -148,6 +158,8 @@ export async function createEngine(options: EngineOptions = {}) {
   const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
   const services = new Services(home, await openLibrary({ home }), mirror)
   const router = makeRouter(services)
+  // A command does its own work and no other; whoever stays open tidies up.
+  if ((options.readers ?? 0) > 0) void services.settleMirror()
   const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()
   return {
     router,

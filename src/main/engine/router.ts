@@ -1,7 +1,6 @@
 /** The contract's procedures over the engine's services. Every error leaves as code `SPLICE` with its data. */
 import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
-import type { ImportEvent } from '../../contract/explanations.ts'
 import { contract } from '../../contract/index.ts'
 import { hubTokenState, keepHubToken } from '../hub/token.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
@@ -10,15 +9,16 @@ import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import { releaseIndex } from '../library/releases.ts'
 import { sourceTrapsOf } from '../library/traps.ts'
 import type { EngineServices } from './engine.ts'
-import { EventQueue } from './event-queue.ts'
 import { HeldFiles } from './held-files.ts'
 import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
 import { checkLogits } from './logit-check.ts'
+import { importEvents, workEvents } from './mirror-events.ts'
 import { explainEntries, watchNotebook } from './notebook-events.ts'
 import { run } from './runs.ts'
+import { overviewOf } from './source-overview.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
   const data = toErrorData(thrown)
@@ -30,31 +30,6 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
     yield* events
   } catch (thrown) {
     throw asContractError(thrown)
-  }
-}
-
-async function* importEvents(
-  services: EngineServices,
-  paths: readonly string[],
-  signal: AbortSignal | undefined
-): AsyncGenerator<ImportEvent, void> {
-  const events = new EventQueue<ImportEvent>()
-  const abort = new AbortController()
-  const cancel = () => abort.abort()
-  signal?.addEventListener('abort', cancel, { once: true })
-  const work = services.mirror
-    .importFiles(paths, { signal: abort.signal, onProgress: progress => events.push({ type: 'progress', ...progress }) })
-    .finally(() => events.close())
-  // The queue ends first; the error is thrown where the result is awaited.
-  work.catch(() => undefined)
-  services.announceStatus()
-  try {
-    yield* events
-    yield { type: 'result', ...(await work) }
-  } finally {
-    signal?.removeEventListener('abort', cancel)
-    abort.abort()
-    services.announceStatus()
   }
 }
 
@@ -125,22 +100,6 @@ export function makeRouter(services: EngineServices) {
       download: os.hooks.download.handler(({ input, signal }) => withContractErrors(downloadHooks(input, services, held, signal))),
       downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await held.part(input) }))
     },
-    explanations: {
-      search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
-      count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
-      feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
-      sources: os.explanations.sources.handler(() => mirror.sources()),
-      types: os.explanations.types.handler(() => mirror.types()),
-      explain: os.explanations.explain.handler(async ({ input }) =>
-        [...(await mirror.explanationsOf(input.source, input.indices))].map(([index, known]) => ({ index, ...known }))
-      ),
-      export: os.explanations.export.handler(({ input, signal }) => withContractErrors(exportHits(mirror, input, held, signal))),
-      exportPart: os.explanations.exportPart.handler(async ({ input }) => ({ bytes: await held.part(input) })),
-      checkLogits: os.explanations.checkLogits.handler(({ input, signal }) => withContractErrors(checkLogits(input, services, signal))),
-      importFiles: os.explanations.importFiles.handler(({ input, signal }) =>
-        withContractErrors(importEvents(services, input.paths, signal))
-      )
-    },
     notebook: {
       watch: os.notebook.watch.handler(({ signal }) => withContractErrors(watchNotebook(notebook, signal))),
       lists: os.notebook.lists.handler(() => notebook.lists()),
@@ -159,6 +118,35 @@ export function makeRouter(services: EngineServices) {
       saveSearch: os.notebook.saveSearch.handler(({ input }) => notebook.saveSearch(input.name, input.question)),
       removeSearch: os.notebook.removeSearch.handler(({ input }) => notebook.removeSearch(input.name)),
       forgetSearches: os.notebook.forgetSearches.handler(() => notebook.forgetSearches())
+    },
+    explanations: {
+      search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
+      count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
+      feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
+      sources: os.explanations.sources.handler(() => mirror.sources()),
+      types: os.explanations.types.handler(() => mirror.types()),
+      explain: os.explanations.explain.handler(async ({ input }) =>
+        [...(await mirror.explanationsOf(input.source, input.indices))].map(([index, known]) => ({ index, ...known }))
+      ),
+      export: os.explanations.export.handler(({ input, signal }) => withContractErrors(exportHits(mirror, input, held, signal))),
+      exportPart: os.explanations.exportPart.handler(async ({ input }) => ({ bytes: await held.part(input) })),
+      checkLogits: os.explanations.checkLogits.handler(({ input, signal }) => withContractErrors(checkLogits(input, services, signal))),
+      overview: os.explanations.overview.handler(({ input }) => overviewOf(services, input)),
+      similar: os.explanations.similar.handler(({ input, signal }) => mirror.similar(input, signal)),
+      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal)))
+    },
+    mirror: {
+      state: os.mirror.state.handler(() => mirror.state()),
+      check: os.mirror.check.handler(({ signal }) => withContractErrors(workEvents(services, signal, options => mirror.check(options)))),
+      backup: os.mirror.backup.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.backup(input.file, options)))
+      ),
+      remove: os.mirror.remove.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.remove(input, options)))
+      ),
+      compact: os.mirror.compact.handler(({ signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.compact(options)))
+      )
     }
   })
 }

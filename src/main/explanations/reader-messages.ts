@@ -1,7 +1,7 @@
 /** What the mirror asks of its readers' threads, and what they answer. */
 import { z } from 'zod'
 import { errorData } from '../../contract/errors.ts'
-import { countRequest, searchRequest } from '../../contract/explanations.ts'
+import { countRequest, searchRequest, similarRequest, sourceOverview } from '../../contract/explanations.ts'
 import type { MirrorReading } from './mirror-reading.ts'
 import type { Cancelled } from './search/search.ts'
 
@@ -13,6 +13,14 @@ export const question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('sampleLogits'), source: z.string(), features: z.array(z.int()), count: z.int() }),
   z.object({ kind: z.literal('types') }),
   z.object({ kind: z.literal('counts') }),
+  z.object({ kind: z.literal('overview'), source: z.string(), width: sourceOverview.shape.width }),
+  z.object({ kind: z.literal('similar'), request: similarRequest }),
+  z.object({ kind: z.literal('state') }),
+  z.object({
+    kind: z.literal('knownFiles'),
+    files: z.array(z.object({ name: z.string(), bytes: z.number(), version: z.string() })),
+    withEmbeddings: z.boolean()
+  }),
   z.object({ kind: z.literal('explanationsOf'), source: z.string(), indices: z.array(z.int()) })
 ])
 export type Question = z.infer<typeof question>
@@ -33,6 +41,10 @@ export interface Answers {
   sampleLogits: ReturnType<MirrorReading['sampleLogits']>
   types: ReturnType<MirrorReading['types']>
   counts: ReturnType<MirrorReading['counts']>
+  overview: ReturnType<MirrorReading['overview']>
+  similar: ReturnType<MirrorReading['similar']>
+  state: ReturnType<MirrorReading['state']>
+  knownFiles: ReturnType<MirrorReading['knownFiles']>
   explanationsOf: ReturnType<MirrorReading['explanationsOf']>
 }
 
@@ -53,6 +65,14 @@ export function answer(reading: MirrorReading, asked: Question, cancelled: Cance
       return reading.types()
     case 'counts':
       return reading.counts()
+    case 'overview':
+      return reading.overview(asked.source, asked.width)
+    case 'similar':
+      return reading.similar(asked.request, cancelled)
+    case 'state':
+      return reading.state()
+    case 'knownFiles':
+      return reading.knownFiles(asked.files, asked.withEmbeddings)
     case 'explanationsOf':
       return reading.explanationsOf(asked.source, asked.indices)
   }

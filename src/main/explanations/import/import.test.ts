@@ -264,7 +264,7 @@ describe('broken files', () => {
     expect((await mirror.importFiles([at('a.jsonl')])).result).toMatchObject({ imported: 3, rejected: 0 })
     expect((await mirror.feature('m/3-res', 1)).explanations[0]?.description).toBe('bad \ufffd\ufffd')
     expect((await mirror.feature('m/3-res', 7)).explanations.map(({ description }) => description)).toEqual(['a\0b', '\ufffd'])
-    const search = (query: string) => mirror.search({ query, mode: 'substring', limit: 10, skip: 0, countFor: 1000 })
+    const search = (query: string) => mirror.search({ query, mode: 'substring', limit: 10, countFor: 1000 })
     expect((await search('A\0B')).total).toBe(1)
     expect((await search('\0')).total).toBe(1)
   })

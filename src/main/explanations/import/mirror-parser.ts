@@ -2,20 +2,22 @@
 import { parentPort } from 'node:worker_threads'
 import { z } from 'zod'
 import { toErrorData } from '../../../contract/errors.ts'
+import { TermWriter } from '../search/index-terms.ts'
 import { parseFile } from './file-parser.ts'
 
 const toParser = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('parse'),
-    file: z.int(),
-    source: z.object({ path: z.string(), bytes: z.number(), modified: z.number() }),
-    skip: z.int()
+    file: z.object({ path: z.string(), bytes: z.number() }),
+    skip: z.int(),
+    withEmbeddings: z.boolean()
   }),
   z.object({ type: z.literal('taken') })
 ])
 
-/** Batches that may wait for the writer. */
-const ahead = 3
+/** Batches that may wait for the writer: as many as it writes at once, for while it does, parsing goes on. */
+const ahead = 12
+const terms = new TermWriter()
 let waiting = 0
 let goOn: (() => void) | null = null
 
@@ -29,9 +31,9 @@ parentPort?.on('message', raw => {
   void parse(message)
 })
 
-async function parse({ file, source, skip }: Extract<z.infer<typeof toParser>, { type: 'parse' }>): Promise<void> {
+async function parse({ file, skip, withEmbeddings }: Extract<z.infer<typeof toParser>, { type: 'parse' }>): Promise<void> {
   try {
-    for await (const batch of parseFile(source, file, skip)) {
+    for await (const batch of parseFile(file, { skip, withEmbeddings, terms })) {
       parentPort?.postMessage({ type: 'batch', batch })
       waiting += 1
       while (waiting >= ahead) {

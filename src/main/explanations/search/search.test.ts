@@ -67,7 +67,6 @@ const request = (query: string, more: Partial<SearchRequest> = {}): SearchReques
   mode: 'substring',
   limit: 1000,
   countFor: 60_000,
-  skip: 0,
   ...more
 })
 

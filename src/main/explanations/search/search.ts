@@ -73,7 +73,7 @@ export class Search {
     const filter = readFilter(this.#database, request)
     const { rows, matchesOf } =
       request.mode === 'words' ? this.#wordPage(request, filter, cancelled) : this.#literalPage(request, filter, cancelled)
-    const { after = null, skip, limit } = request
+    const { after = null, skip = 0, limit } = request
     const shown = rows.slice(skip, skip + limit)
     const next = rows.length > skip + limit ? (shown.at(-1)?.key ?? null) : null
     const isAll = after === null && next === null
@@ -88,13 +88,13 @@ export class Search {
     }
   }
 
-  #literalPage({ query, after, skip, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
+  #literalPage({ query, after, skip = 0, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
     const rows = this.#literal.page(query, filter, readRowKey(after), skip + limit + 1, cancelled)
     const upper = query.toUpperCase()
     return { rows: rows.map(row => ({ row, key: `row:${row}` })), matchesOf: description => findMatches(description, upper) }
   }
 
-  #wordPage({ query, after, skip, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
+  #wordPage({ query, after, skip = 0, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
     const { node } = readWordQuery(query)
     if (node === null) return { rows: [], matchesOf: () => [] }
     return {

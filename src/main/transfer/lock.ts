@@ -1,7 +1,7 @@
 /**
- * One process at a time fetches a file: a lock file that names its holder. huggingface_hub locks with flock, which Node does not
- * have, so the two do not see each other's locks; each writes to a name of its own and renames, so both together are only twice the
- * work.
+ * One process at a time does a piece of work: a lock file that names its holder. huggingface_hub locks with flock, which Node does
+ * not have, so the two do not see each other's locks; each writes to a name of its own and renames, so both together are only twice
+ * the work.
  */
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
