@@ -232,7 +232,9 @@ export const importProgress = z.object({
   fraction: z.number().min(0).max(1),
   rowsPerSecond: z.number(),
   /** Null before anything is known. */
-  secondsLeft: z.number().nullable()
+  secondsLeft: z.number().nullable(),
+  /** What became of the rows so far. */
+  soFar: importSummary
 })
 export type ImportProgress = z.infer<typeof importProgress>
 

@@ -66,6 +66,7 @@ import {
 } from './notebook.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable, sourceTrap } from './releases.ts'
 import { activeFeature, runEvent, runRequest, runSae, token } from './run.ts'
+import { bucketListRequest, syncPlanEvent, syncRequest, syncState } from './sync.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
@@ -201,6 +202,19 @@ export const contract = {
     backup: procedure.input(backupRequest).output(eventIterator(backupEvent)),
     remove: procedure.input(removeRequest).output(eventIterator(removeEvent)),
     compact: procedure.output(eventIterator(compactEvent))
+  },
+  /** Neuronpedia's bulk bucket. Nothing is asked of it but by these procedures. */
+  sync: {
+    /** Its models, or a model's sources. */
+    list: procedure.input(bucketListRequest).output(z.array(z.string())),
+    /** What a sync would take; nothing is written. */
+    plan: procedure.input(syncRequest).output(eventIterator(syncPlanEvent)),
+    start: procedure.input(syncRequest).output(syncState),
+    /** The sync that is under way or was last, at once, then whenever it changed. It goes on when nobody watches. */
+    watch: procedure.output(eventIterator(syncState.nullable())),
+    pause: procedure.output(syncState),
+    resume: procedure.output(syncState),
+    cancel: procedure.output(syncState)
   }
 }
 

@@ -57,6 +57,14 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./import.ts')).importExplanations(argv, terminal)
     case 'search':
       return (await import('./search.ts')).search(argv, terminal)
+    case 'sources':
+      return (await import('./sources.ts')).sources(argv, terminal)
+    case 'feature':
+      return (await import('./feature.ts')).feature(argv, terminal)
+    case 'similar':
+      return (await import('./similar.ts')).similar(argv, terminal)
+    case 'mirror':
+      return (await import('./mirror.ts')).mirror(argv, terminal)
     case 'library':
       return (await import('./library.ts')).library(argv, terminal)
     case 'releases':

@@ -15,6 +15,7 @@ import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
 import { makeRouter } from './router.ts'
+import { Syncs } from './syncs.ts'
 import { version } from './version.ts'
 
 export interface EngineOptions {
@@ -36,6 +37,7 @@ export interface EngineServices {
   readonly inference: InferenceProcess
   readonly downloads: Downloads
   readonly notebook: Notebook
+  readonly syncs: Syncs
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -52,6 +54,7 @@ class Services implements EngineServices {
   readonly inference: InferenceProcess
   readonly downloads: Downloads
   readonly notebook: Notebook
+  readonly syncs: Syncs
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   #announcing: NodeJS.Timeout | null = null
 
@@ -61,6 +64,7 @@ class Services implements EngineServices {
     this.mirror = mirror
     this.downloads = new Downloads(home)
     this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))
+    this.syncs = new Syncs(home, mirror, () => this.announceStatus())
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
       onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
@@ -146,6 +150,7 @@ class Services implements EngineServices {
     for (const watcher of this.#watchers) watcher.close()
     if (this.#announcing !== null) clearTimeout(this.#announcing)
     await this.downloads.close()
+    await this.syncs.close()
     await this.inference.close()
     await this.mirror.close()
     this.notebook.close()

@@ -35,7 +35,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, mirror, downloads, notebook } = services
+  const { library, mirror, downloads, notebook, syncs } = services
   const held = new HeldFiles(services.home)
   const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
@@ -147,6 +147,15 @@ export function makeRouter(services: EngineServices) {
       compact: os.mirror.compact.handler(({ signal }) =>
         withContractErrors(workEvents(services, signal, options => mirror.compact(options)))
       )
+    },
+    sync: {
+      list: os.sync.list.handler(({ input, signal }) => syncs.list(input, signal)),
+      plan: os.sync.plan.handler(({ input, signal }) => withContractErrors(syncs.plan(input, signal))),
+      start: os.sync.start.handler(({ input }) => syncs.start(input)),
+      watch: os.sync.watch.handler(({ signal }) => withContractErrors(syncs.watch(signal))),
+      pause: os.sync.pause.handler(() => syncs.pause()),
+      resume: os.sync.resume.handler(() => syncs.resume()),
+      cancel: os.sync.cancel.handler(() => syncs.cancel())
     }
   })
 }

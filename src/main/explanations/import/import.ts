@@ -81,18 +81,19 @@ class Import {
     this.#rejects = new Rejects(databaseFile)
   }
 
-  get result(): { result: ImportSummary; rejectsFile: string | null } {
-    const seconds = (performance.now() - this.#started) / 1000
+  /** What became of rows so far. */
+  get summary(): ImportSummary {
     return {
-      result: {
-        imported: this.#imported,
-        skipped: this.#skipped,
-        rejected: this.#rejects.count,
-        embeddings: this.#embeddings,
-        seconds
-      },
-      rejectsFile: this.#rejects.file
+      imported: this.#imported,
+      skipped: this.#skipped,
+      rejected: this.#rejects.count,
+      embeddings: this.#embeddings,
+      seconds: (performance.now() - this.#started) / 1000
     }
+  }
+
+  get result(): { result: ImportSummary; rejectsFile: string | null } {
+    return { result: this.summary, rejectsFile: this.#rejects.file }
   }
 
   /** Begins a file; null where all of it is in the mirror already. Its rows in the mirror are passed over. */
@@ -200,7 +201,8 @@ class Import {
       rows: this.#imported + this.#skipped + this.#rejects.count,
       fraction,
       rowsPerSecond: this.#handled / seconds,
-      secondsLeft: fraction === 0 ? null : (seconds / fraction) * (1 - fraction)
+      secondsLeft: fraction === 0 ? null : (seconds / fraction) * (1 - fraction),
+      soFar: this.summary
     })
   }
 }
