@@ -43,11 +43,12 @@ export type SearchRequest = z.infer<typeof searchRequest>
 export const countRequest = searchRequest.omit({ limit: true, after: true, skip: true })
 export type CountRequest = z.infer<typeof countRequest>
 
-/** Hits by name; an explanation without an explainer counts under the empty name. */
+/** Hits by name; an explanation without an explainer, or without a type, counts under the empty name. */
 export const facets = z.object({
   model: z.record(z.string(), z.int()),
   source: z.record(z.string(), z.int()),
-  explainer: z.record(z.string(), z.int())
+  explainer: z.record(z.string(), z.int()),
+  type: z.record(z.string(), z.int())
 })
 export type Facets = z.infer<typeof facets>
 
@@ -224,6 +225,14 @@ export const importSummary = z.object({
   seconds: z.number()
 })
 export type ImportSummary = z.infer<typeof importSummary>
+
+/** Rows of a file of rejects: from which file and line they are, and why they are no rows. `more` where there are further ones. */
+export const rejectsRequest = z.object({ file: z.string(), limit: z.int().min(1).max(1000).default(100) })
+export const rejectedRows = z.object({
+  rows: z.array(z.object({ file: z.string(), line: z.int(), reason: z.string() })),
+  more: z.boolean()
+})
+export type RejectedRows = z.infer<typeof rejectedRows>
 
 /** How far an import is: rows handled so far, those skipped included, and its share of all bytes. */
 export const importProgress = z.object({

@@ -16,6 +16,8 @@ import {
   importEvent,
   importRequest,
   overviewRequest,
+  rejectedRows,
+  rejectsRequest,
   searchRequest,
   searchResult,
   similarRequest,
@@ -174,12 +176,10 @@ export const contract = {
   },
   explanations: {
     search: procedure.input(searchRequest).output(searchResult),
-    /** The same question's number of hits, by model, source and explainer. */
+    /** The same question's number of hits, by model, source, explainer and type. */
     count: procedure.input(countRequest).output(countResult),
     feature: procedure.input(featureKey).output(featurePage),
     sources: procedure.output(z.array(sourceSummary)),
-    /** The kinds of explanations there are, such as `oai_token-act-pair`. */
-    types: procedure.output(z.array(z.string())),
     /** Features as a run lists them, without their activations: what the mirror knows of them now. Unknown ones are left out. */
     explain: procedure
       .input(z.object({ source: z.string(), indices: z.array(z.int().nonnegative()).max(100_000) }))
@@ -193,7 +193,9 @@ export const contract = {
     overview: procedure.input(overviewRequest).output(sourceOverview),
     /** Explanations like those of a feature, where their embeddings were imported. */
     similar: procedure.input(similarRequest).output(similarResult),
-    importFiles: procedure.input(importRequest).output(eventIterator(importEvent))
+    importFiles: procedure.input(importRequest).output(eventIterator(importEvent)),
+    /** The first rows of a rejects file of this mirror. */
+    rejects: procedure.input(rejectsRequest).output(rejectedRows)
   },
   /** Work on the mirror's file, one piece after the other; imports wait for it, searches do not. */
   mirror: {

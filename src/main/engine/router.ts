@@ -124,7 +124,6 @@ export function makeRouter(services: EngineServices) {
       count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
-      types: os.explanations.types.handler(() => mirror.types()),
       explain: os.explanations.explain.handler(async ({ input }) =>
         [...(await mirror.explanationsOf(input.source, input.indices))].map(([index, known]) => ({ index, ...known }))
       ),
@@ -133,7 +132,8 @@ export function makeRouter(services: EngineServices) {
       checkLogits: os.explanations.checkLogits.handler(({ input, signal }) => withContractErrors(checkLogits(input, services, signal))),
       overview: os.explanations.overview.handler(({ input }) => overviewOf(services, input)),
       similar: os.explanations.similar.handler(({ input, signal }) => mirror.similar(input, signal)),
-      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal)))
+      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal))),
+      rejects: os.explanations.rejects.handler(({ input }) => mirror.rejects(input.file, input.limit))
     },
     mirror: {
       state: os.mirror.state.handler(() => mirror.state()),

@@ -201,11 +201,6 @@ export class MirrorReading {
     return number === null ? [] : sampleLogits(this.#database, number, features, count)
   }
 
-  /** The kinds of explanations there are, by name. */
-  types(): string[] {
-    return this.#database.prepare('SELECT name FROM types ORDER BY name').pluck().all().map(String)
-  }
-
   /** One source in numbers; null where it is not there. */
   overview(source: string, width: KnownWidth): SourceOverview | null {
     return this.#atOnce(() => {

@@ -8,6 +8,7 @@ import type {
   CountResult,
   FeaturePage,
   ImportProgress,
+  RejectedRows,
   SearchRequest,
   SearchResult,
   SimilarRequest,
@@ -25,6 +26,7 @@ import type {
   RemoveResult
 } from '../../contract/mirror.ts'
 import { explainFailure, openDatabase } from './database.ts'
+import { readRejects } from './import/rejects.ts'
 import { noSource } from './maintenance/removal.ts'
 import { type ExplainedFeature, MirrorReading } from './mirror-reading.ts'
 import type { MirroredLogits } from './mirrored-logits.ts'
@@ -107,11 +109,6 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
       return ask({ kind: 'sampleLogits', source, features: [...features], count })
     },
 
-    /** The kinds of explanations there are, such as `oai_token-act-pair`, by name. */
-    types(): Promise<string[]> {
-      return ask({ kind: 'types' })
-    },
-
     /** One source in numbers; `width` is what is known of its SAE. Throws `mirror/no-source`. */
     async overview(source: string, width: KnownWidth): Promise<SourceOverview> {
       const overview = await ask({ kind: 'overview', source, width })
@@ -132,6 +129,11 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
     /** Each feature's own explanations, all of them, in the order of import, and its known maximum. Unknown features are left out. */
     explanationsOf(source: string, indices: readonly number[]): Promise<Map<number, ExplainedFeature>> {
       return ask({ kind: 'explanationsOf', source, indices: [...indices] })
+    },
+
+    /** The first rows of a rejects file that an import into this mirror wrote. Throws `rejects/...`. */
+    rejects(rejectsFile: string, limit: number): Promise<RejectedRows> {
+      return readRejects(file, rejectsFile, limit)
     },
 
     /** The mirror's file, what is in it, and what its writer does now. */

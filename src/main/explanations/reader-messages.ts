@@ -11,7 +11,6 @@ export const question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('feature'), source: z.string(), index: z.int() }),
   z.object({ kind: z.literal('sources') }),
   z.object({ kind: z.literal('sampleLogits'), source: z.string(), features: z.array(z.int()), count: z.int() }),
-  z.object({ kind: z.literal('types') }),
   z.object({ kind: z.literal('counts') }),
   z.object({ kind: z.literal('overview'), source: z.string(), width: sourceOverview.shape.width }),
   z.object({ kind: z.literal('similar'), request: similarRequest }),
@@ -39,7 +38,6 @@ export interface Answers {
   feature: ReturnType<MirrorReading['feature']>
   sources: ReturnType<MirrorReading['sources']>
   sampleLogits: ReturnType<MirrorReading['sampleLogits']>
-  types: ReturnType<MirrorReading['types']>
   counts: ReturnType<MirrorReading['counts']>
   overview: ReturnType<MirrorReading['overview']>
   similar: ReturnType<MirrorReading['similar']>
@@ -61,8 +59,6 @@ export function answer(reading: MirrorReading, asked: Question, cancelled: Cance
       return reading.sources()
     case 'sampleLogits':
       return reading.sampleLogits(asked.source, asked.features, asked.count)
-    case 'types':
-      return reading.types()
     case 'counts':
       return reading.counts()
     case 'overview':

@@ -231,7 +231,7 @@ describe('filters', () => {
     }
   })
 
-  test('facets count the hits by model, source and explainer', async () => {
+  test('facets count the hits by model, source, explainer and type', async () => {
     for (const [query, filter, fits] of [
       ['related', {}, () => true],
       ['time t', { layers: { from: 1 } }, layerOf],
@@ -245,7 +245,8 @@ describe('filters', () => {
       expect(counted.facets).toEqual({
         model: countBy(row => row.modelId),
         source: countBy(row => `${row.modelId}/${row.layer}`),
-        explainer: countBy(row => row.explanationModelName ?? '')
+        explainer: countBy(row => row.explanationModelName ?? ''),
+        type: countBy(row => row.typeName ?? '')
       })
     }
   })

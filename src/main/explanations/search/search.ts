@@ -28,7 +28,7 @@ const hitRow = z.object({
   density: z.number().nullable()
 })
 const sourceName = z.object({ id: z.number(), model: z.string(), layer: z.string() })
-const explainerName = z.object({ id: z.number(), name: z.string() })
+const idAndName = z.object({ id: z.number(), name: z.string() })
 
 /** Rows of a page in order, with one more where there are more, and the key that each is the end of a page by. */
 interface Page {
@@ -114,7 +114,7 @@ export class Search {
     return { total: Math.max(total, onPage), totalIsExact: isWhole }
   }
 
-  /** How many hits there are, by model, source and explainer. Throws `search/cancelled`. */
+  /** How many hits there are, by model, source, explainer and type. Throws `search/cancelled`. */
   count(request: CountRequest, cancelled: Cancelled = () => false): CountResult {
     const started = performance.now()
     const { total, isWhole, counts } = this.#count(request, readFilter(this.#database, request), cancelled)
@@ -135,18 +135,20 @@ export class Search {
   #facets(counts: readonly HitCount[]): Facets {
     const rows = (sql: string) => this.#database.prepare(sql).all()
     const sources = new Map(rows('SELECT id, model, layer FROM sources').map(row => [sourceName.parse(row).id, sourceName.parse(row)]))
-    const explainers = new Map(
-      rows('SELECT id, name FROM explainers').map(row => [explainerName.parse(row).id, explainerName.parse(row).name])
-    )
-    const facets: Facets = { model: {}, source: {}, explainer: {} }
+    const namesOf = (table: 'explainers' | 'types') =>
+      new Map(rows(`SELECT id, name FROM ${table}`).map(row => [idAndName.parse(row).id, idAndName.parse(row).name]))
+    const explainers = namesOf('explainers')
+    const types = namesOf('types')
+    const facets: Facets = { model: {}, source: {}, explainer: {}, type: {} }
     const add = (facet: Record<string, number>, name: string, hits: number) => {
       facet[name] = (facet[name] ?? 0) + hits
     }
-    for (const { source, explainer, hits } of counts) {
+    for (const { source, explainer, type, hits } of counts) {
       const { model = '', layer = '' } = sources.get(source) ?? {}
       add(facets.model, model, hits)
       add(facets.source, `${model}/${layer}`, hits)
       add(facets.explainer, explainer === null ? '' : (explainers.get(explainer) ?? ''), hits)
+      add(facets.type, type === null ? '' : (types.get(type) ?? ''), hits)
     }
     return facets
   }
