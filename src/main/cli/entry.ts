@@ -55,6 +55,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./inspect.ts')).inspect(argv, terminal)
     case 'import':
       return (await import('./import.ts')).importExplanations(argv, terminal)
+    case 'sync':
+      return (await import('./sync.ts')).sync(argv, terminal)
     case 'search':
       return (await import('./search.ts')).search(argv, terminal)
     case 'sources':

@@ -13,6 +13,7 @@ export const commands = [
   'hooks',
   'inspect',
   'import',
+  'sync',
   'search',
   'sources',
   'feature',
@@ -32,6 +33,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
+  splice sync MODEL/SOURCE...                             fetch them from Neuronpedia's bulk files
   splice search QUERY                                     search the explanations
   splice sources [MODEL/SOURCE]                           what the mirror holds, or one source in numbers
   splice feature MODEL/SOURCE/INDEX                       all that the mirror knows of a feature
@@ -121,6 +123,35 @@ changes nothing.
   --embeddings              keeps the embeddings of explanations too, for splice similar: about 1.4 kB each
   --json                    prints {"imported","skipped","rejected","seconds"}, with --embeddings also "embeddings"
 ${everywhere}
+
+${exits}
+`,
+  sync: `splice sync MODEL/SOURCE... [--dry-run] [OPTIONS]
+splice sync --model M [--release R] [--dry-run] [OPTIONS]
+splice sync --all [--dry-run] [OPTIONS]
+
+Fetches explanations from Neuronpedia's bulk bucket and imports them as they come. Files that are in the mirror as the
+bucket has them now are not fetched again; after a break or Ctrl-C the same command goes on where it stopped.
+
+  MODEL/SOURCE              sources by Neuronpedia's names, e.g. gemma-2-2b/20-gemmascope-res-16k
+  --model M                 all sources of a model
+  --release R               of that model, only sources of this name in whichever layer, e.g. gemmascope-res-16k
+  --all                     everything that the bucket has
+  --features                statistics of features too
+  --activations             their top activating examples too
+  --embeddings              keeps the embeddings of explanations too, for splice similar: about 1.4 kB each
+  --keep DIR                keeps the fetched files below this folder; without it each is removed once it is imported
+  --dry-run                 only says what it would take: bytes, room on the disk, time
+  --endpoint URL            an address that serves a copy of the bucket as S3 does
+  --json                    prints {files, filesFailed, totalBytes, fetchedBytes, imported, skipped, rejected, embeddings,
+                            seconds}; with --dry-run {sources, files, knownFiles, downloadBytes, mirrorBytes, diskBytes,
+                            freeBytes, bytesPerSecond, seconds}
+
+Files that cannot be had are told and passed over; the exit code is 1 then.
+
+${everywhere}
+
+HTTPS_PROXY counts as it does elsewhere.
 
 ${exits}
 `,

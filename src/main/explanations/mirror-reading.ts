@@ -18,7 +18,7 @@ import type {
 } from '../../contract/explanations.ts'
 import type { MirrorState } from '../../contract/mirror.ts'
 import type { FeatureExplanation } from '../../contract/run.ts'
-import { ImportLog, isDoneWith } from './import/import-log.ts'
+import { ImportLog, isReadWhole } from './import/import-log.ts'
 import { storedDetails, storedExamples } from './import/rows.ts'
 import { bytesOf } from './maintenance/backup.ts'
 import { freeBytesWithin, pendingRemovals } from './maintenance/removal.ts'
@@ -237,10 +237,10 @@ export class MirrorReading {
     }
   }
 
-  /** For each file whether all of it is in the mirror, with its embeddings where they are wanted. */
+  /** For each file whether it was read to its end, with its embeddings where they are wanted; rows that were rejected then would be again. */
   knownFiles(files: readonly { name: string; bytes: number; version: string }[], withEmbeddings: boolean): boolean[] {
     const log = new ImportLog(this.#database)
-    return files.map(file => isDoneWith(log.find(file), withEmbeddings))
+    return files.map(file => isReadWhole(log.find(file), withEmbeddings))
   }
 
   /** Each feature's own explanations, all of them, in the order of import, and its known maximum. Unknown features are left out. */

@@ -60,6 +60,6 @@ try {
 } catch (thrown) {
   parentPort?.postMessage({ type: 'error', error: toErrorData(explainFailure(file, thrown)) })
 } finally {
-  // The port would keep the thread.
-  parentPort?.removeAllListeners('message')
+  // A port that is listened to keeps its thread.
+  parentPort?.unref()
 }

@@ -56,7 +56,12 @@ export class ImportLog {
   }
 }
 
-/** Whether nothing new is to be had from a file: it was read to its end without a rejected row, and with what is wanted of it. */
+/** Whether a file was read to its end, with what is wanted of it. */
+export function isReadWhole(before: ReadSoFar | null, withEmbeddings: boolean): boolean {
+  return before?.isWhole === true && (before.withEmbeddings || !withEmbeddings)
+}
+
+/** Whether nothing is to be had from reading it again: then no row was rejected either, of which an import would tell again. */
 export function isDoneWith(before: ReadSoFar | null, withEmbeddings: boolean): boolean {
-  return before?.isWhole === true && before.rejected === 0 && (before.withEmbeddings || !withEmbeddings)
+  return isReadWhole(before, withEmbeddings) && before?.rejected === 0
 }
