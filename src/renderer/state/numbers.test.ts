@@ -47,8 +47,9 @@ test('copied text is the whole value, empty where there is none', () => {
 })
 
 test('durations are said in the largest units that matter', () => {
-  expect([0.04, 9.94, 9.96, 59.4, 59.6, 3599, 3600, 7500].map(formatDuration)).toEqual([
-    '0.0 s',
+  expect([0.04, 0.1, 9.94, 9.96, 59.4, 59.6, 3599, 3600, 7500].map(formatDuration)).toEqual([
+    '< 0.1 s',
+    '0.1 s',
     '9.9 s',
     '10 s',
     '59 s',
