@@ -6,6 +6,7 @@ import Sqlite from 'better-sqlite3'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { writeBulkFiles } from '../../fixtures/synthetic-explanations.ts'
 import { runResult } from '../../src/contract/run.ts'
 import { type BucketServer, startBucketServer } from '../bucket-server.ts'
 import { photograph } from '../chromium.ts'
@@ -71,7 +72,7 @@ beforeAll(async () => {
   bucket = await startBucketServer({
     [`v1/${syncedSource}/explanations/batch-0.jsonl.gz`]: gzipSync(bulkRows(syncedSource, 30).join('\n')),
     [`v1/${syncedSource}/features/batch-0.jsonl.gz`]: gzipSync(featureRows(syncedSource).join('\n')),
-    [`v1/gemma-2-2b/21-gemmascope-res-16k/explanations/batch-0.jsonl.gz`]: gzipSync(
+    'v1/gemma-2-2b/21-gemmascope-res-16k/explanations/batch-0.jsonl.gz': gzipSync(
       bulkRows('gemma-2-2b/21-gemmascope-res-16k', 5).join('\n')
     )
   })
@@ -328,6 +329,66 @@ describe('the mirror', () => {
     expect(inMirror(demoSource)).toBe(rows.length)
     // The run that is shown has its explanations again, without running anew.
     await page.locator('[data-testid^="feature-l0_15-"] .explanation').first().waitFor()
+  })
+})
+
+describe('explanations that are not the SAE’s', () => {
+  test('are warned of where mirrored logits are other ones, on the feature page and in Compare', async () => {
+    const [modelId, layer] = demoSource.split('/')
+    // The source's statistics went with it; these say other tokens than the SAE's decoder.
+    const features = Array.from({ length: 40 }, (_, index) =>
+      JSON.stringify({
+        modelId,
+        layer,
+        index: String(index),
+        maxActApprox: 1,
+        frac_nonzero: 0.1,
+        pos_str: [' qua', ' xi', ' zz'],
+        pos_values: [3, 2, 1],
+        neg_str: [],
+        neg_values: []
+      })
+    )
+    const file = join(folder, 'other-features.jsonl')
+    writeFileSync(file, features.join('\n'))
+    await page.evaluate(path => {
+      Object.assign(window, { splice: { host: 'electron', pathOf: () => path } })
+      const dropped = new DataTransfer()
+      dropped.items.add(new File([], 'other-features.jsonl'))
+      window.dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, cancelable: true }))
+    }, file)
+    await page.getByTestId('import-summary').waitFor()
+    expect((await textOf('import-summary')).replaceAll(/\s+/g, ' ')).toMatch(/imported 40 /)
+    await page.goto(`${new URL(page.url()).origin}/#/feature/${demoSource}/0`)
+    await page.reload()
+    await page.locator('[data-testid="logit-check"][data-verdict="disagrees"]').waitFor()
+    await photograph(page, 'feature-other-logits')
+    await page.getByTestId('nav-compare').click()
+    await page.locator('[data-position="3"]').first().click()
+    await page.locator('[data-testid="logit-check"][data-verdict="disagrees"]').first().waitFor()
+  })
+})
+
+describe('an import that is cancelled', () => {
+  test('stops at once, keeps what is stored, and goes on to the last row', async () => {
+    const bulk = join(folder, 'many')
+    const count = 150_000
+    await writeBulkFiles(bulk, { rows: count, embeddings: false, vocabulary: 5000, model: 'many-2b', width: 200_000 })
+    await page.getByTestId('nav-explanations').click()
+    await page.getByTestId('import-open').click()
+    await page.getByTestId('import-path').fill(bulk)
+    await page.getByTestId('import-start').click()
+    await page.waitForFunction(() => /[1-9]/.test(document.querySelector('[data-testid="import-rows"]')?.textContent ?? ''))
+    expect(await textOf('import-rate')).toMatch(/^[\d,]+ rows\/s$/)
+    await page.getByTestId('import-cancel').click()
+    await page.getByTestId('import-cancelled').waitFor()
+    const stored = Number(inMirror('many-2b/0-synthetic-res-0'))
+    expect(stored).toBeGreaterThan(0)
+    expect(stored).toBeLessThan(count)
+    await page.getByTestId('import-again').click()
+    await page.getByTestId('import-summary').waitFor()
+    expect(inMirror('many-2b/0-synthetic-res-0')).toBe(count)
+    await page.keyboard.press('Escape')
   })
 })
 
