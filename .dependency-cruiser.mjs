@@ -50,6 +50,13 @@ export default {
       to: { path: '^src/(?!contract/)', pathNot: numeric }
     },
     {
+      name: 'evaluation-knows-passes-alone',
+      comment: 'An evaluation has passes run by whoever asks for it; it knows their messages, and neither models nor the engine.',
+      severity: 'error',
+      from: { path: '^src/main/evaluation/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(checkpoint|evaluation)/|main/inference/evaluation-messages\\.ts$)' }
+    },
+    {
       name: 'mirror-stands-alone',
       comment: 'Explanations are text in SQLite: no tensors, no graphs.',
       severity: 'error',

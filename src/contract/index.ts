@@ -8,6 +8,7 @@ import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
 import { errorData } from './errors.ts'
+import { evaluationEvent, evaluationRequest } from './evaluation.ts'
 import {
   countRequest,
   countResult,
@@ -135,6 +136,8 @@ export const contract = {
   },
   runs: {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
+    /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
+    evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     tokenize: procedure
       .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
       .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))

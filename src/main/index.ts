@@ -33,11 +33,11 @@ function start(): void {
   })
 }
 
-/** A folder that the person picks, or null. */
-async function chooseFolder(event: Electron.IpcMainInvokeEvent): Promise<string | null> {
+/** A folder or a file that the person picks, or null. */
+async function choose(event: Electron.IpcMainInvokeEvent, what: 'openDirectory' | 'openFile'): Promise<string | null> {
   const window = BrowserWindow.fromWebContents(event.sender)
   if (window === null || !isOurPage(event.senderFrame)) return null
-  const { filePaths } = await dialog.showOpenDialog(window, { properties: ['openDirectory'] })
+  const { filePaths } = await dialog.showOpenDialog(window, { properties: [what] })
   return filePaths[0] ?? null
 }
 
@@ -68,7 +68,8 @@ if (app.requestSingleInstanceLock()) {
       servePages(path.join(out, 'renderer'))
       denyPermissions()
       setMenu()
-      ipcMain.handle('choose-folder', chooseFolder)
+      ipcMain.handle('choose-folder', event => choose(event, 'openDirectory'))
+      ipcMain.handle('choose-file', event => choose(event, 'openFile'))
       ipcMain.handle('choose-save-file', chooseSaveFile)
       const open = () => openWindow(path.join(out, 'preload', 'index.cjs'))
       start()

@@ -5,6 +5,7 @@ contextBridge.exposeInMainWorld('splice', {
   host: 'electron',
   pathOf: (file: File) => webUtils.getPathForFile(file),
   chooseFolder: () => ipcRenderer.invoke('choose-folder'),
+  chooseFile: () => ipcRenderer.invoke('choose-file'),
   chooseSaveFile: (name: string) => ipcRenderer.invoke('choose-save-file', name)
 })
 

@@ -8,6 +8,8 @@ interface SpliceHost {
   pathOf(file: File): string
   /** The native folder dialog; null when the person cancels it. */
   chooseFolder(): Promise<string | null>
+  /** The native dialog for a file to read; null when the person cancels it. */
+  chooseFile(): Promise<string | null>
   /** The native dialog for a file to write, with a name to begin with; null when the person cancels it. */
   chooseSaveFile(name: string): Promise<string | null>
 }

@@ -51,6 +51,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./run.ts')).run(argv, terminal)
     case 'hooks':
       return (await import('./hooks.ts')).hooks(argv, terminal)
+    case 'eval':
+      return (await import('./eval.ts')).evaluate(argv, terminal)
     case 'inspect':
       return (await import('./inspect.ts')).inspect(argv, terminal)
     case 'import':

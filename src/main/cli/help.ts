@@ -10,6 +10,7 @@ const exits = `Exit codes: 0 done; 1 internal or engine failure; 2 a mistake in 
 /** The commands, in the order in which help lists them. */
 export const commands = [
   'run',
+  'eval',
   'hooks',
   'inspect',
   'import',
@@ -30,6 +31,7 @@ export type Command = (typeof commands)[number]
 export const programHelp = `splice: look inside language models with sparse autoencoders (SAEs)
 
   splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
+  splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
@@ -100,6 +102,49 @@ mlp.hook_in, as in HookedSAETransformer.
   --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as often as needed; without NAME they are sae1, sae2, ...
                             HOOK is the hook point, where the path does not say it or another is meant
   --json                    prints {model, saes, points: [{name, shape, sae, replacedBy, errorTermOnly}]}
+${everywhere}
+
+${exits}
+`,
+  eval: `splice eval --model DIR --sae [NAME=]PATH[@HOOK] (--text FILE | --ids-file FILE.json) [--no-bos]
+            [--documents joined|apart] [--context N] [--special-tokens] [--special-ids LIST]
+            [--splice-positions all|no-special|A:B,...] [--saelens-batch 16] [--batch-tokens N]
+            [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens]
+            [--sae-norm-factor NAME=F] [--provider auto|cpu|webgpu|cuda|directml|coreml]
+            [--feature-density] [--resume FILE] [--json]
+
+Says how good an SAE or transcoder is on a text: how sparse, how near its output is to the activation that it stands in
+for, and what becomes of the predictions when it is spliced, or zeros are. By the textbook's definitions, and by those of
+SAELens's run_evals (sae_lens 6.18), which differ.
+
+  --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
+  --sae [NAME=]PATH[@HOOK]  the SAE's folder or file, as in splice run
+  --text FILE               UTF-8; each line is a document, or, where FILE ends in .jsonl or .ndjson, the "text" of the
+                            JSON object on it
+  --ids-file FILE.json      an array of arrays of token ids, each a sequence, used as they are
+  --documents joined        lays documents one behind the other with BOS between them and cuts them into sequences of
+                            the context's length that begin with BOS, as SAELens's ActivationsStore; the last one is
+                            kept though it is shorter
+              apart         begins a sequence with each document; a longer one goes on in the next
+  --context N               the longest sequence in tokens. Without it: of a text what the SAE's config says it was
+                            trained with, else 1024; of ids the model's context. What is longer in an ids file is cut
+  --no-bos                  puts no BOS anywhere
+  --special-tokens          counts special tokens (BOS and the like) in the textbook numbers too; without it, they and
+                            the predictions of or at them are left out
+  --special-ids LIST        the ids that are special, in place of the model's own
+  --splice-positions WHICH  where the textbook's splice and zeros stand in, in each sequence: all, no-special, or
+                            half-open ranges from zero
+  --saelens-batch N         sequences in a batch of SAELens (its batch_size_prompts), on which its mse,
+                            explained_variance_legacy and relative_reconstruction_bias depend (16)
+  --batch-tokens N          tokens computed at a time (512, fewer for wide SAEs), at least one sequence; more needs more
+                            memory, and changes no number
+  --processing, --layer-order, --sae-norm-factor, --provider    as in splice run
+  --feature-density         adds how often each feature fires (SAELens's feature_density) to the JSON
+  --resume FILE             keeps what is done in FILE after each batch; the same command goes on from there
+  --json                    prints {"tokens","positions","predictions","l0","l1","squaredError","mse",
+                            "explainedVariance","cosineSimilarity","ceClean","ceSpliced","ceZeroAblated","ceScore",
+                            "klDivergence","klZeroAblated","sequences","features",
+                            "saelens":{"all_tokens":{...},"exclude_special_tokens":{...}},...}; losses in nats
 ${everywhere}
 
 ${exits}

@@ -74,19 +74,25 @@ function readPrompt(args: Arguments): Prompt {
   if (text !== undefined && ids !== undefined) throw mistake('--ids', '--prompt and --ids are both given.', 'Give one of them.')
   if (text !== undefined) return { text, prependBos: !args.flags.has('no-bos') }
   if (ids === undefined) throw mistake('--prompt', 'splice run needs a prompt.', 'Add --prompt TEXT or --ids 2,106,108.')
-  return { ids: readIds(ids) }
+  return { ids: readIds('--ids', ids) }
 }
 
-function readIds(text: string): number[] {
+/** Token ids given to an option, joined by commas; none for an empty text. */
+export function readIds(option: string, text: string): number[] {
   if (text.trim() === '') return []
   return text.split(',').map(part => {
     const id = /^-?\d+$/.test(part.trim()) ? Number(part) : Number.NaN
     if (Number.isSafeInteger(id)) return id
-    throw mistake('--ids', `--ids: ${quoted(part)} is not a token id.`, 'Write whole numbers joined by commas, e.g. --ids 2,106,108.')
+    throw mistake(
+      option,
+      `${option}: ${quoted(part)} is not a token id.`,
+      `Write whole numbers joined by commas, e.g. ${option} 2,106,108.`
+    )
   })
 }
 
-function readProcessing(text: string): Processing {
+/** What `--processing` says. */
+export function readProcessing(text: string): Processing {
   if (text === 'auto' || text === 'none' || text === 'all') return text
   const flags = text.split(',').map(part => {
     const flag = processingFlag.safeParse(part.trim())

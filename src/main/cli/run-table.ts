@@ -30,7 +30,15 @@ function heading(result: RunResult): string {
 /** Which factors are in force, by where they are from. */
 const factorOrigins = { file: 'from its config', release: 'from its release', chosen: 'chosen' }
 
-function saeLine({ name, path, hook, hookOut, source, normFactor }: SaeResult): string {
+/** An SAE, where it is spliced in, and what is in force with it. */
+export function saeLine({
+  name,
+  path,
+  hook,
+  hookOut,
+  source,
+  normFactor
+}: Pick<SaeResult, 'name' | 'path' | 'hook' | 'hookOut' | 'source' | 'normFactor'>): string {
   const out = hookOut === null ? '' : ` to ${hookOut}`
   const factor = normFactor === null ? '' : `, input times ${Number(normFactor.value.toPrecision(6))} (${factorOrigins[normFactor.from]})`
   return `${name} = ${path} at ${hook}${out}${source === null ? '' : `, source ${source}`}${factor}`
@@ -113,7 +121,8 @@ function visible(text: string): string {
   return JSON.stringify(text)
 }
 
-function fixed(value: MaybeNumber, digits = 3): string {
+/** A number with so many decimals; a dash where there is none, a name where it is not finite. */
+export function fixed(value: MaybeNumber, digits = 3): string {
   if (value === null) return '-'
   if (typeof value !== 'number') return value
   const text = value.toFixed(digits)
@@ -121,7 +130,8 @@ function fixed(value: MaybeNumber, digits = 3): string {
   return Number(text) === 0 ? text.replace('-', '') : text
 }
 
-function signed(value: MaybeNumber): string {
+/** The same with its sign. */
+export function signed(value: MaybeNumber): string {
   const text = fixed(value)
   return Number(text) > 0 ? `+${text}` : text
 }

@@ -8,6 +8,8 @@ export interface Terminal {
   readonly note: (line: string) => void
   /** Shows how far the work is, on one line of stderr that is written over; nothing where stderr is no terminal. */
   readonly progress: (line: string) => void
+  /** Whether it does. */
+  readonly showsProgress: boolean
   readonly signal: AbortSignal
 }
 
@@ -38,6 +40,7 @@ export function processTerminal(signal: AbortSignal): Terminal {
       process.stderr.write(`\r\u001b[K${line}`)
       shown = true
     },
+    showsProgress: isTerminal,
     signal
   }
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import type { EvaluationJob } from '../inference/evaluation-messages.ts'
 import type { InferenceJob } from '../inference/messages.ts'
 import { InferenceProcess } from './inference-process.ts'
 
@@ -122,4 +123,58 @@ test('a cancelled tokenization leaves a run that hangs alone; cancelling that ru
   abortRun.abort()
   expect((await run).kind).toBe('run/cancelled')
   expect((await waitingTokens).tokens.map(({ text }) => text)).toEqual(['<bos>', 'Once'])
+})
+
+describe('a pass of an evaluation', () => {
+  const [sequences, length] = [8, 100]
+  const everywhere = (value: number) => new Uint8Array(sequences * length).fill(value)
+  const pass: EvaluationJob = {
+    model: job.model,
+    sae: { name: 'sae', path: path.join(demo, 'saes/demo-scope-res/layer_2/width_1k/average_l0_15') },
+    processing: [],
+    layerOrder: 'checkpoint',
+    provider: 'cpu',
+    cacheFolder: job.cacheFolder,
+    ids: Int32Array.from({ length: sequences * length }, (_, at) => 2 + ((at * 37) % 2000)),
+    length,
+    rows: [
+      { zero: false, mask: everywhere(0) },
+      { zero: false, mask: everywhere(1) }
+    ],
+    counted: new Float32Array(2 * sequences * length).fill(1)
+  }
+
+  test('gives way to a run, and goes on behind it', async () => {
+    const { inference } = start()
+    const ended: string[] = []
+    const evaluated = inference.evaluate(pass, undefined).finally(() => ended.push('pass'))
+    await inference.run(job, undefined, () => undefined).finally(() => ended.push('run'))
+    const { numbers } = await evaluated
+    expect(ended).toEqual(['run', 'pass'])
+    expect([numbers.active.length, numbers.logProbs.length, numbers.featureCounts.length]).toEqual([800, 1600, 2048])
+    expect(inference.state).toBe('ready')
+  })
+
+  test('is begun again where the process is killed for a cancelled run, and a run where it is for a cancelled pass', async () => {
+    const { inference } = start()
+    const [first, again] = [new AbortController(), new AbortController()]
+    const hanging = () => process.kill(inference.processId ?? 0, 'SIGSTOP')
+    const cancelledRun = errorOf(inference.run(job, first.signal, hanging))
+    const evaluated = inference.evaluate(pass, undefined)
+    await new Promise(resolve => setTimeout(resolve, 100))
+    first.abort()
+    expect((await cancelledRun).kind).toBe('run/cancelled')
+    expect((await evaluated).numbers.active).toHaveLength(800)
+
+    const cancelledPass = errorOf(inference.evaluate(pass, again.signal))
+    let hasHung = false
+    const run = inference.run(job, undefined, () => {
+      if (!hasHung) hanging()
+      hasHung = true
+    })
+    await new Promise(resolve => setTimeout(resolve, 100))
+    again.abort()
+    expect((await cancelledPass).kind).toBe('run/cancelled')
+    expect((await run).variants).toHaveLength(1)
+  })
 })

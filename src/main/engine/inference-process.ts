@@ -1,6 +1,7 @@
 /**
  * The engine's side of the inference process: starts it when it is first needed, sends it one run at a time, and starts
- * another when it dies. A cancelled run that does not stop at a stage's end costs the process its life.
+ * another when it dies. A cancelled run that does not stop at a stage's end costs the process its life. Passes of evaluations
+ * have a queue of their own: they give way to runs, between two stages.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import fs from 'node:fs'
@@ -9,6 +10,7 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
+import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
   type EffectsJob,
   type FromInference,
@@ -46,7 +48,9 @@ export class InferenceProcess {
   #nextId = 1
   #closed = false
   readonly #requests = new Map<number, Request>()
-  #runs: Promise<unknown> = Promise.resolve()
+  /** The ends of what waits for its turn. */
+  readonly #queues = { runs: Promise.resolve(), evaluations: Promise.resolve() }
+  #atWork = 0
   readonly #listener: InferenceListener
   #killedOnPurpose = false
   threads = 0
@@ -120,8 +124,8 @@ export class InferenceProcess {
     if (!onPurpose) this.#listener.onDied(died)
     const next = this.start()
     for (const request of requests) {
-      // Whoever waits beside a cancelled run did not ask for its end.
-      if (onPurpose && request.message.kind === 'tokenize') this.#post(request, next)
+      // Whoever waits beside what was cancelled did not ask for its end.
+      if (onPurpose && !request.isCancelled) this.#post(request, next)
       else request.reject(onPurpose ? cancelled : died)
     }
   }
@@ -133,7 +137,7 @@ export class InferenceProcess {
     this.#nextId += 1
     return new Promise((resolve, reject) => {
       this.#post({ message: make(id), onProgress, resolve, reject, isCancelled: false }, child)
-      signal?.addEventListener('abort', () => this.#cancel(id, child), { once: true })
+      signal?.addEventListener('abort', () => this.#cancel(id), { once: true })
     })
   }
 
@@ -147,9 +151,10 @@ export class InferenceProcess {
     })
   }
 
-  #cancel(id: number, child: ChildProcess): void {
+  #cancel(id: number): void {
     const request = this.#requests.get(id)
-    if (request === undefined) return
+    const child = this.#child
+    if (request === undefined || child === null) return
     if (request.message.kind === 'tokenize') {
       // Its answer, when it comes, is dropped; a run that computes meanwhile is another's.
       this.#requests.delete(id)
@@ -166,16 +171,26 @@ export class InferenceProcess {
   }
 
   /** Asks for work that runs a model, after such work before it. */
-  #inTurn(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
-    const turn = this.#runs.then(async () => {
+  #inTurn(
+    make: (id: number) => ToInference,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    queue: 'runs' | 'evaluations' = 'runs'
+  ): Promise<FromInference> {
+    const turn = this.#queues[queue].then(async () => {
+      this.#atWork += 1
       this.#setState('busy')
       try {
         return await this.#request(make, signal, onProgress)
       } finally {
-        if (this.#child !== null && this.state === 'busy') this.#setState('ready')
+        this.#atWork -= 1
+        if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
       }
     })
-    this.#runs = turn.catch(() => undefined)
+    this.#queues[queue] = turn.then(
+      () => undefined,
+      () => undefined
+    )
     return turn
   }
 
@@ -211,6 +226,19 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'effects', id, effectsJob }), signal, onProgress)
     if (answer.kind !== 'effects') throw new Error(`the inference process answered effects with ${answer.kind}`)
     return answer.effects
+  }
+
+  /** Runs one pass of an evaluation after those before it, and while no run is under way. Throws as `run` does. */
+  async evaluate(job: EvaluationJob, signal: AbortSignal | undefined): Promise<EvaluatedPass> {
+    const answer = await this.#inTurn(
+      id => ({ kind: 'evaluate', id, job }),
+      signal,
+      () => undefined,
+      'evaluations'
+    )
+    if (answer.kind !== 'evaluate') throw new Error(`the inference process answered an evaluation with ${answer.kind}`)
+    this.mappedBytes = answer.pass.mappedBytes
+    return answer.pass
   }
 
   /** Tokens of a text. Throws what the model's folder or tokenizer throws. */

@@ -9,6 +9,7 @@ import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import { releaseIndex } from '../library/releases.ts'
 import { sourceTrapsOf } from '../library/traps.ts'
 import type { EngineServices } from './engine.ts'
+import { evaluation } from './evaluations.ts'
 import { HeldFiles } from './held-files.ts'
 import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
@@ -88,6 +89,7 @@ export function makeRouter(services: EngineServices) {
     },
     runs: {
       run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) =>
         services.inference.tokenize(input.model, input.text, input.prependBos, signal)
       )

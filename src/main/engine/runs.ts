@@ -66,7 +66,7 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
 }
 
 /** What each SAE asks of the model's loading. Throws what is wrong with an SAE, before the model is opened. */
-async function loadingsOf(request: RunRequest, releases: readonly (KnownSae | null)[]): Promise<SaeLoading[]> {
+async function loadingsOf(request: Pick<RunRequest, 'saes'>, releases: readonly (KnownSae | null)[]): Promise<SaeLoading[]> {
   return Promise.all(
     request.saes.map(async ({ name, path: at, hook, hookOut, normFactor }, index) => {
       const known = releases[index] ?? null

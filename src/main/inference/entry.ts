@@ -3,8 +3,10 @@
  * moment; it keeps no state that is not on disk. One job runs at a time; a cancel is heard between stages.
  */
 import os from 'node:os'
+import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { CompiledPlans } from './compiled.ts'
+import { evaluatePass } from './evaluation.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { logitEffects } from './logit-effects.ts'
@@ -22,7 +24,13 @@ const hookState: HookState = {
   budget: defaultBudget,
   kept: new KeptActivations(keptActivationBytes)
 }
+/** Evaluations have plans of their own: runs that they stand back for must not close them. */
+const evaluationState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 const cancelled = new Set<number>()
+/** Jobs under way that a person waits for. */
+let awaited = 0
+/** How often an evaluation that stands back looks whether it may go on, in ms. */
+const standBack = 5
 
 function send(message: FromInference): void {
   // An engine that is gone hears nothing; `disconnect` then ends this process.
@@ -30,10 +38,23 @@ function send(message: FromInference): void {
 }
 
 /** Lets messages in, then says whether the job goes on. */
-async function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
-  send({ kind: 'progress', id, stage, fraction })
+async function listen(id: number): Promise<void> {
   await new Promise(resolve => setImmediate(resolve))
   if (cancelled.delete(id)) throw new SpliceError('run/cancelled', 'the run was cancelled')
+}
+
+function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
+  send({ kind: 'progress', id, stage, fraction })
+  return listen(id)
+}
+
+/** Between the stages of an evaluation, which stands back as long as a person waits for something else. */
+async function pauseOfEvaluation(id: number): Promise<void> {
+  await listen(id)
+  while (awaited > 0) {
+    await wait(standBack)
+    await listen(id)
+  }
 }
 
 async function tokenize(message: Extract<ToInference, { kind: 'tokenize' }>): Promise<FromInference> {
@@ -59,12 +80,17 @@ async function answer(message: ToInference): Promise<void> {
     cancelled.add(message.id)
     return
   }
+  const isAwaited = message.kind !== 'evaluate'
+  if (isAwaited) awaited += 1
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
     else if (message.kind === 'effects') {
       const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'effects', id: message.id, effects })
+    } else if (message.kind === 'evaluate') {
+      const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
+      send({ kind: 'evaluate', id: message.id, pass })
     } else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'run', id: message.id, result })
@@ -72,6 +98,7 @@ async function answer(message: ToInference): Promise<void> {
   } catch (thrown) {
     send({ kind: 'error', id: message.id, error: toErrorData(thrown) })
   } finally {
+    if (isAwaited) awaited -= 1
     cancelled.delete(message.id)
   }
 }

@@ -49,6 +49,7 @@ function beforeUnembedding(graph: GraphBuilder, transformer: Transformer, direct
   const throughNorm = (normalized: Value): Value => {
     const g: HookedGraph = {
       graph,
+      holdsSequences: false,
       hook: (name, value) => (name === 'ln_final.hook_normalized' ? normalized : value),
       unfolded: (_name, value) => value,
       once: (_name, make) => make()

@@ -4,16 +4,14 @@ import { errorData } from '../../contract/errors.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { featureEffects } from '../../contract/logit-effects.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
-import { processingFlag, runRequest, runResult, runSae, saeReading, saeResult, token } from '../../contract/run.ts'
+import { processingFlag, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
+import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
+import { jobSae } from './job-sae.ts'
 
 /** A run with everything decided: explicit processing flags, and of each SAE what the person says and what its release says. */
 export const inferenceJob = runRequest.omit({ processing: true, saes: true }).extend({
   processing: z.array(processingFlag),
-  saes: z.array(
-    runSae.omit({ source: true }).extend({
-      release: z.object({ normFactor: z.number().nullable(), normalisation: z.literal('constant_norm_rescale').nullable() }).optional()
-    })
-  ),
+  saes: z.array(jobSae),
   /** Where unpacked weights may be kept. */
   cacheFolder: z.string()
 })
@@ -59,6 +57,7 @@ export const toInference = z.discriminatedUnion('kind', [
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
+  z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -71,6 +70,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
+  z.object({ kind: z.literal('evaluate'), id: z.int(), pass: evaluatedPass }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>

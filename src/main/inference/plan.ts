@@ -4,7 +4,7 @@
  */
 import { SpliceError } from '../../contract/errors.ts'
 import type { Value } from '../onnx/graph.ts'
-import type { SaeMeasures } from '../sae/splice.ts'
+import type { SaeEvaluation, SaeMeasures } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
 import { type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
 import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions } from './stage-graph.ts'
@@ -32,6 +32,8 @@ export interface PlanRequest {
   readonly logits: boolean
   /** False where the hook points are all that is wanted: nothing is unembedded. */
   readonly predictions?: boolean
+  /** Whether the SAE is evaluated, which `topK` 0 goes with. */
+  readonly evaluates?: boolean
   readonly budget: StageBudget
 }
 
@@ -44,6 +46,7 @@ export interface Stage {
   readonly carries: ReadonlyMap<string, string>
   readonly captures: readonly Capture[]
   readonly measures: ReadonlyMap<string, SaeMeasures>
+  readonly evaluations: ReadonlyMap<string, SaeEvaluation>
   readonly pieces: readonly PieceOutputs[]
   /** True for stages that only read `final`, which may therefore run over a few positions at a time. */
   readonly perPosition: boolean
@@ -95,7 +98,7 @@ class StageBuilder {
   }
 
   finish(): Stage {
-    const { graph, captures, measures } = this.#stage
+    const { graph, captures, measures, evaluations } = this.#stage
     return {
       label: this.#label,
       model: graph.encode(),
@@ -104,6 +107,7 @@ class StageBuilder {
       carries: this.#carries,
       captures,
       measures,
+      evaluations,
       pieces: this.#pieces,
       perPosition: this.#perPosition
     }
@@ -124,7 +128,7 @@ function mayCutBefore(layer: number, saes: readonly PlannedSae[], layers: number
 
 /** Throws where an SAE of the run was nowhere read: its hook point is not written as it needs it. */
 function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): void {
-  const unread = saes.find(({ name }) => !stages.some(({ measures }) => measures.has(name)))
+  const unread = saes.find(({ name }) => !stages.some(({ measures, evaluations }) => measures.has(name) || evaluations.has(name)))
   if (unread === undefined) return
   throw new SpliceError('sae/folded', `${unread.sae.path} reads ${unread.hook} with the norm's gain, which this processing folds away`, {
     file: unread.sae.path,
@@ -140,7 +144,8 @@ export function makePlan(request: PlanRequest): Plan {
   const { parameters, blocks: most = layers } = request.budget
   const blocksPerStage = Math.max(1, Math.min(most, Math.floor(parameters / parametersPerBlock(transformer))))
   const pieces = vocabularyPieces(transformer, request.budget)
-  const isSmall = layers <= blocksPerStage && pieces.length === 1
+  // An evaluation has so many positions that their logits have to be bounded whatever the model.
+  const isSmall = layers <= blocksPerStage && pieces.length === 1 && request.evaluates !== true
   let blocks = 0
   const stages: Stage[] = []
 

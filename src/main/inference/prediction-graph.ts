@@ -15,19 +15,24 @@ export const predictionInputs = { targets: 'targets', baseline: 'baseline' } as 
 export interface PieceOutputs {
   readonly start: number
   readonly rows: number
-  readonly topLogits: string
-  readonly topIds: string
+  /** What is said of single tokens; null where losses and divergence are all that is wanted. */
+  readonly ranking: RankingOutputs | null
   readonly maximum: string
   readonly sumExp: string
   /** Sum of the piece's logits; null unless the mean over the vocabulary is to be taken out of them. */
   readonly logitSum: string | null
-  /** How many logits of the piece are greater than the actual next token's. */
-  readonly greater: string
-  readonly notANumber: string
   /** Sum of exp(l_baseline - max_baseline) * (l_baseline - l_row); null where there is no baseline. */
   readonly weightedDifference: string | null
   /** [row, position, rows], before center_unembed; null unless whole logits were asked for. */
   readonly logits: string | null
+}
+
+/** The best next tokens, how many logits are greater than the actual next token's, and how many are no numbers. */
+export interface RankingOutputs {
+  readonly topLogits: string
+  readonly topIds: string
+  readonly greater: string
+  readonly notANumber: string
 }
 
 function capped(graph: GraphBuilder, logits: Value, softCap: number | null): Value {
@@ -43,7 +48,7 @@ export function targetLogits(graph: GraphBuilder, unembedding: Unembedding, fina
   return capped(graph, graph.sum(graph.multiply(final, rows), [-1]), unembedding.softCap)
 }
 
-/** Predictions over token ids `[start, end)`. final [row, position, dModel], target [row, position]. */
+/** Predictions over token ids `[start, end)`; no ranking where `topK` is 0. final [row, position, dModel], target [row, position]. */
 export function predictPiece(
   graph: GraphBuilder,
   unembedding: Unembedding,
@@ -60,25 +65,31 @@ export function predictPiece(
 
   const maximum = graph.maximum(logits, [-1], true)
   const shifted = graph.exponential(graph.subtract(logits, maximum))
-  const top = graph.topK(logits, Math.min(want.topK, rows))
+  return {
+    start,
+    rows,
+    ranking: want.topK === 0 ? null : rank(graph, logits, target, [start, end], want.topK),
+    maximum: graph.output(graph.reshape(maximum, [0, 0])),
+    sumExp: graph.output(graph.sum(shifted, [-1])),
+    logitSum: unembedding.isCentred ? graph.output(graph.sum(logits, [-1])) : null,
+    weightedDifference: want.baseline ? graph.output(differenceFromBaseline(graph, logits, shifted)) : null,
+    logits: want.logits ? graph.output(logits) : null
+  }
+}
+
+function rank(graph: GraphBuilder, logits: Value, target: Value, [start, end]: readonly [number, number], topK: number): RankingOutputs {
+  const rows = end - start
+  const top = graph.topK(logits, Math.min(topK, rows))
   // The target's own logit, worked out apart, may differ from the piece's in the last bit: leave it out of the count by its id.
   const ids = graph.reshape(graph.range(start, end), [1, 1, rows])
   const targets = graph.unsqueeze(graph.input(predictionInputs.targets, 'int64', ['position']), [0, 2])
   const others = graph.not(graph.equal(ids, targets))
   const greater = graph.and(graph.greater(logits, graph.unsqueeze(target, [2])), others)
-
   return {
-    start,
-    rows,
     topLogits: graph.output(top.values),
     topIds: graph.output(top.indices),
-    maximum: graph.output(graph.reshape(maximum, [0, 0])),
-    sumExp: graph.output(graph.sum(shifted, [-1])),
-    logitSum: unembedding.isCentred ? graph.output(graph.sum(logits, [-1])) : null,
     greater: graph.output(graph.sum(graph.cast(greater, 'float32'), [-1])),
-    notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1])),
-    weightedDifference: want.baseline ? graph.output(differenceFromBaseline(graph, logits, shifted)) : null,
-    logits: want.logits ? graph.output(logits) : null
+    notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1]))
   }
 }
 

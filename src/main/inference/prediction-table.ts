@@ -52,14 +52,16 @@ export class PredictionTable {
       if (tensor === undefined) throw new Error(`the session gave no ${name}`)
       return RowTensor.of(tensor)
     }
+    const { ranking } = piece
+    if (ranking === null) throw new Error('a prediction without a ranking has no place in the table')
     const tensors = {
-      topLogits: take(piece.topLogits),
-      topIds: take(piece.topIds),
+      topLogits: take(ranking.topLogits),
+      topIds: take(ranking.topIds),
       maximum: take(piece.maximum),
       sumExp: take(piece.sumExp),
       logitSum: piece.logitSum === null ? null : take(piece.logitSum),
-      greater: take(piece.greater),
-      notANumber: take(piece.notANumber),
+      greater: take(ranking.greater),
+      notANumber: take(ranking.notANumber),
       weightedDifference: piece.weightedDifference === null ? null : take(piece.weightedDifference)
     }
     for (const [variant, pieces] of range.variants.entries()) {

@@ -1,17 +1,21 @@
 /** Merges what the pieces of the vocabulary said into log-probs, ranks, top-k and divergence, in double precision. */
-/** A piece's numbers for one variant over `positions` positions, each [position] or [position, k]. */
-export interface PieceNumbers {
+/** What a piece says of the whole distribution for one variant, each [position]. */
+export interface PieceMass {
+  readonly maximum: Float32Array
+  readonly sumExp: Float32Array
+  readonly weightedDifference: Float32Array | null
+}
+
+/** A piece's numbers for one variant, each [position] or [position, k]. */
+export interface PieceNumbers extends PieceMass {
   readonly start: number
   readonly rows: number
   readonly k: number
   readonly topLogits: Float32Array
   readonly topIds: Float32Array
-  readonly maximum: Float32Array
-  readonly sumExp: Float32Array
   readonly logitSum: Float32Array | null
   readonly greater: Float32Array
   readonly notANumber: Float32Array
-  readonly weightedDifference: Float32Array | null
 }
 
 /** What one variant predicts after one position. */
@@ -27,7 +31,8 @@ function at(values: Float32Array, index: number): number {
   return values[index] ?? Number.NaN
 }
 
-function logSumExpAt(pieces: readonly PieceNumbers[], position: number): number {
+/** log sum exp of a position's logits; NaN where one of them is. */
+export function logSumExpAt(pieces: readonly PieceMass[], position: number): number {
   const maximum = Math.max(...pieces.map(piece => at(piece.maximum, position)))
   const sum = pieces.reduce((total, piece) => total + at(piece.sumExp, position) * Math.exp(at(piece.maximum, position) - maximum), 0)
   return maximum + Math.log(sum)
@@ -64,7 +69,7 @@ export function predictionAt(pieces: readonly PieceNumbers[], position: number, 
  * KL(baseline || variant) in nats at one position: E_baseline[l_baseline - l_variant] - (lse_baseline - lse_variant).
  * Never below zero, where rounding would put it.
  */
-export function divergenceAt(baseline: readonly PieceNumbers[], variant: readonly PieceNumbers[], position: number): number {
+export function divergenceAt(baseline: readonly PieceMass[], variant: readonly PieceMass[], position: number): number {
   const maximum = Math.max(...baseline.map(piece => at(piece.maximum, position)))
   let weight = 0
   let difference = 0

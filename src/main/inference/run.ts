@@ -8,6 +8,7 @@ import { RowTensor } from './activation.ts'
 import { ActivationFile } from './activation-file.ts'
 import { blocksWithin } from './capture-budget.ts'
 import type { Compiled, CompiledPlans } from './compiled.ts'
+import { inPositionRanges, pick } from './feeds.ts'
 import type { InferenceJob, InferenceResult } from './messages.ts'
 import type { OpenModel, OpenModels } from './models.ts'
 import type { PlanRequest, Stage, StageBudget } from './plan.ts'
@@ -272,21 +273,8 @@ export class StageOutputs {
 
   /** A stage that reads `final` and `target` alone runs over a few positions at a time, so that its logits stay bounded. */
   async #runByPosition(session: InferenceSession, stage: Stage, feeds: ReadonlyMap<string, Tensor>, pause: Pause): Promise<void> {
-    const { Tensor } = await onnxRuntime()
     const length = this.#prepared.tokens.length
-    const rows = feeds.get('final')?.dims[0] ?? 1
-    const step = Math.max(1, Math.floor(this.#budget.rows / rows))
-    for (let start = 0; start < length; start += step) {
-      const end = Math.min(length, start + step)
-      const sliced = new Map(feeds)
-      for (const name of ['final', 'target']) {
-        const whole = feeds.get(name)
-        if (whole !== undefined) sliced.set(name, slicePositions(Tensor, whole, start, end))
-      }
-      const targets = feeds.get(predictionInputs.targets)
-      if (targets?.data instanceof BigInt64Array) {
-        sliced.set(predictionInputs.targets, new Tensor('int64', targets.data.slice(start, end), [end - start]))
-      }
+    for await (const { start, end, sliced } of inPositionRanges(feeds, this.#budget.rows)) {
       const outputs = await session.run(pick(sliced, stage.inputs), stage.outputs)
       for (const piece of stage.pieces) this.#table.add(piece, outputs, start, end)
       if (end < length) await pause(stage.label, 0.9)
@@ -337,27 +325,4 @@ function fetchesOf(stage: Stage, wanted: readonly Capture[]): string[] {
   const captured = new Set(stage.captures.map(capture => capture.output))
   const kept = new Set([...wanted.map(capture => capture.output), ...stage.carries.values()])
   return stage.outputs.filter(output => !captured.has(output) || kept.has(output))
-}
-
-function pick(feeds: ReadonlyMap<string, Tensor>, names: readonly string[]): Record<string, Tensor> {
-  return Object.fromEntries(
-    names.map(name => {
-      const tensor = feeds.get(name)
-      if (tensor === undefined) throw new Error(`nothing feeds the graph input ${name}`)
-      return [name, tensor]
-    })
-  )
-}
-
-/** Positions `[start, end)` of a float32 tensor [row, position, ...]. */
-function slicePositions(Constructor: typeof Tensor, whole: Tensor, start: number, end: number): Tensor {
-  const [rows = 1, positions = 1, ...rest] = whole.dims
-  if (start === 0 && end === positions) return whole
-  const width = rest.reduce((product, size) => product * size, 1)
-  const source = RowTensor.of(whole)
-  const sliced = new Float32Array(rows * (end - start) * width)
-  for (let row = 0; row < rows; row++) {
-    sliced.set(source.row(row).subarray(start * width, end * width), row * (end - start) * width)
-  }
-  return new Constructor('float32', sliced, [rows, end - start, ...rest])
 }

@@ -4,7 +4,16 @@
  */
 import { GraphBuilder, type Value } from '../onnx/graph.ts'
 import type { MappedSae } from '../sae/sae.ts'
-import { encodeAndDecode, measureSae, type SaeMeasures, type SaeValues, spliceRows } from '../sae/splice.ts'
+import {
+  ablateRows,
+  encodeAndDecode,
+  evaluateSae,
+  measureSae,
+  type SaeEvaluation,
+  type SaeMeasures,
+  type SaeValues,
+  spliceRows
+} from '../sae/splice.ts'
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
 import { hookWidth } from '../transformer/model.ts'
 import { HookView } from './hook-view.ts'
@@ -38,11 +47,19 @@ export interface StageOptions {
   readonly topFeatures: number
   /** Whether the reading folds the norms' gains into weights, so that hook points behind them lack them. */
   readonly gainsFolded: boolean
+  /**
+   * Whether the SAE is evaluated: over several sequences at once, with rows that put zero in its place, and with what an evaluation
+   * sums in place of what a run shows.
+   */
+  readonly evaluates?: boolean
 }
 
-/** Graph inputs of a splice: where each variant takes the SAE's output, and whether with the error term. */
-export function spliceInputs(sae: string): { mask: string; gate: string } {
-  return { mask: `${sae}.mask`, gate: `${sae}.gate` }
+/**
+ * Graph inputs of a splice: where each variant takes the SAE's output, and whether with the error term or, in an evaluation, zero
+ * instead.
+ */
+export function spliceInputs(sae: string): { mask: string; gate: string; zero: string } {
+  return { mask: `${sae}.mask`, gate: `${sae}.gate`, zero: `${sae}.zero` }
 }
 
 /** What the activations of a run's transcoders are called: `transcoder.output`, with the hook point in front where there are several. */
@@ -55,6 +72,7 @@ export class StageGraph implements HookedGraph {
   readonly graph = new GraphBuilder()
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
+  readonly evaluations = new Map<string, SaeEvaluation>()
   readonly #options: StageOptions
   readonly #shared = new Map<string, Value>()
   /** What transcoders gave that have not met their target yet. */
@@ -62,6 +80,10 @@ export class StageGraph implements HookedGraph {
 
   constructor(options: StageOptions) {
     this.#options = options
+  }
+
+  get holdsSequences(): boolean {
+    return this.#options.evaluates === true
   }
 
   once(name: string, make: () => Value): Value {
@@ -117,6 +139,7 @@ export class StageGraph implements HookedGraph {
   #splice(planned: PlannedSae, values: SaeValues, target: Value, flowing: Value, at: HookView): Value {
     const { graph } = this
     const { name, sae, spliced } = planned
+    if (this.#options.evaluates === true) return this.#ablate(planned, values, target, flowing, at)
     const measured = graph.input('measured', 'float32', [1, 'position', 1])
     const compared = { actsPost: values.actsPost, target, output: values.output }
     this.measures.set(name, measureSae(graph, compared, measured, Math.min(this.#options.topFeatures, sae.dSae)))
@@ -127,6 +150,17 @@ export class StageGraph implements HookedGraph {
     const { output, error } = spliceRows(graph, target, at.take(flowing), values.output, mask, gate)
     this.#keepValues(planned, values, { target, output, error }, at)
     return at.put(output, flowing)
+  }
+
+  /** Evaluates an SAE against its target; each row flows on with its output, with zero, or as it is. */
+  #ablate({ name, sae }: PlannedSae, { actsPost, output }: SaeValues, target: Value, flowing: Value, at: HookView): Value {
+    const { graph } = this
+    const counted = graph.input('counted', 'float32', ['reading', 'position'])
+    this.evaluations.set(name, evaluateSae(graph, { actsPost, target, output }, sae.dSae, counted))
+    const inputs = spliceInputs(name)
+    const mask = graph.input(inputs.mask, 'bool', ['variant', 'position', 1])
+    const zero = graph.input(inputs.zero, 'bool', ['variant', 1, 1])
+    return at.put(ablateRows(graph, at.take(flowing), output, mask, zero), flowing)
   }
 
   #keepValues(

@@ -84,6 +84,16 @@ export class Vocabulary {
     return { ids: bosAdded && this.#bosId !== null ? [this.#bosId, ...ids] : ids, bosAdded }
   }
 
+  /** What stands before a text; null where the family has nothing there. */
+  get bosId(): number | null {
+    return this.#bosId
+  }
+
+  /** The ids of special tokens. */
+  get specialIds(): readonly number[] {
+    return [...this.#special].sort((a, b) => a - b)
+  }
+
   /** A token id with its text, leading space included. */
   token(id: number): Token {
     return { id, text: this.#text(id), special: this.#special.has(id) }

@@ -141,15 +141,27 @@ export function spliceRows(
   return { output: graph.where(mask, replaced, flowing), error }
 }
 
-/** Names of graph outputs, each [row, position] unless said otherwise. */
-export interface SaeMeasures {
+/**
+ * What flows on, row by row: zero where `zero` [variant, 1, 1] is true and the output elsewhere, both where `mask`
+ * [variant, position, 1] is true; `flowing` where it is not.
+ */
+export function ablateRows(graph: GraphBuilder, flowing: Value, output: Value, mask: Value, zero: Value): Value {
+  return graph.where(mask, graph.where(zero, graph.scalar(0), output), flowing)
+}
+
+/** Names of graph outputs, each [row, position]: active features, and an output against its target. */
+export interface TargetComparison {
   readonly active: string
   readonly squaredError: string
-  /** Squared distance from the mean over the measured positions. */
-  readonly squaredDeviation: string
   readonly dot: string
   readonly targetSquare: string
   readonly outputSquare: string
+}
+
+/** What is measured of an SAE in a run; names of graph outputs, each [row, position] unless said otherwise. */
+export interface SaeMeasures extends TargetComparison {
+  /** Squared distance from the mean over the measured positions. */
+  readonly squaredDeviation: string
   /** The strongest features: activations and indices [row, position, k]; null when none are asked for. */
   readonly strongest: { readonly activations: string; readonly indices: string } | null
 }
@@ -161,22 +173,52 @@ export interface Compared {
   readonly output: Value
 }
 
-/** Adds what is measured of an SAE. `measured` [1, position, 1] is 1 where a position counts (special tokens do not), else 0. */
-export function measureSae(graph: GraphBuilder, { actsPost, target, output }: Compared, measured: Value, features: number): SaeMeasures {
+function compare(graph: GraphBuilder, { target, output }: Compared, active: Value): TargetComparison {
   const perPosition = (value: Value) => graph.output(graph.sum(value, [-1]))
   const error = graph.subtract(target, output)
+  return {
+    active: perPosition(graph.cast(active, 'float32')),
+    squaredError: perPosition(graph.multiply(error, error)),
+    dot: perPosition(graph.multiply(target, output)),
+    targetSquare: perPosition(graph.multiply(target, target)),
+    outputSquare: perPosition(graph.multiply(output, output))
+  }
+}
+
+/** Adds what is measured of an SAE. `measured` [1, position, 1] is 1 where a position counts (special tokens do not), else 0. */
+export function measureSae(graph: GraphBuilder, compared: Compared, measured: Value, features: number): SaeMeasures {
+  const { actsPost, target } = compared
   const mean = graph.divide(graph.sum(graph.multiply(target, measured), [1], true), graph.sum(measured, [1], true))
   const deviation = graph.subtract(target, mean)
   const active = graph.greater(actsPost, graph.scalar(0))
   // A NaN would scramble the order; such positions have no features to show, and their error says NaN.
   const top = features === 0 ? null : graph.topK(graph.where(active, actsPost, graph.scalar(0)), features)
   return {
-    active: perPosition(graph.cast(active, 'float32')),
-    squaredError: perPosition(graph.multiply(error, error)),
-    squaredDeviation: perPosition(graph.multiply(deviation, deviation)),
-    dot: perPosition(graph.multiply(target, output)),
-    targetSquare: perPosition(graph.multiply(target, target)),
-    outputSquare: perPosition(graph.multiply(output, output)),
+    ...compare(graph, compared, active),
+    squaredDeviation: graph.output(graph.sum(graph.multiply(deviation, deviation), [-1])),
     strongest: top === null ? null : { activations: graph.output(top.values), indices: graph.output(top.indices) }
+  }
+}
+
+/** What an evaluation wants of an SAE; names of graph outputs, each [row, position] unless said otherwise. */
+export interface SaeEvaluation extends TargetComparison {
+  /** Sum of the activations. */
+  readonly l1: string
+  /** The activation that the output stands in for, [row, position, dOut]. */
+  readonly target: string
+  /** At how many positions each feature is active, [reading, dSae]. */
+  readonly featureCounts: string
+}
+
+/** Adds what an evaluation wants. `counted` [reading, position] is 1 where a position counts in a reading, else 0. */
+export function evaluateSae(graph: GraphBuilder, compared: Compared, dSae: number, counted: Value): SaeEvaluation {
+  const { actsPost, target } = compared
+  const active = graph.greater(actsPost, graph.scalar(0))
+  const flags = graph.reshape(graph.cast(active, 'float32'), [-1, dSae])
+  return {
+    ...compare(graph, compared, active),
+    l1: graph.output(graph.sum(actsPost, [-1])),
+    target: graph.output(target),
+    featureCounts: graph.output(graph.matmul(counted, flags))
   }
 }

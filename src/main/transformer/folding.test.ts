@@ -32,6 +32,7 @@ function numbersFromOneToFour(count: number): Float32Array {
 
 /** A graph in which other values stand at some hook points, and what is wanted of the others is an output. */
 class ReplacingGraph implements HookedGraph {
+  readonly holdsSequences = false
   readonly graph = new GraphBuilder()
   readonly outputs = new Map<string, string>()
   readonly replacements = new Map<string, Values>()

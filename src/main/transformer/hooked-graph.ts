@@ -17,6 +17,11 @@ export type HookShape = readonly (number | 'position' | 'query' | 'key' | Flatte
 
 export interface HookedGraph {
   readonly graph: GraphBuilder
+  /**
+   * Whether `position` holds several sequences of one length behind each other, which do not see each other. Whatever depends on the
+   * prompt's length is fed for all of them; `sequencePositions` counts the places within one.
+   */
+  readonly holdsSequences: boolean
   /** Names the value as TransformerLens does; gives what flows on from here. */
   hook(name: string, value: Value, shape: HookShape): Value
   /**

@@ -36,6 +36,7 @@ export function listHookPoints(transformer: Transformer): HookPoint[] {
   const shared = new Map<string, Value>()
   const recorder: HookedGraph = {
     graph,
+    holdsSequences: false,
     hook(name, value, shape) {
       points.push({ name, shape, width: hookWidth(shape) })
       return value

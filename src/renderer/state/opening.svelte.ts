@@ -8,11 +8,11 @@ import { run } from './run.svelte.ts'
 import { workspace } from './workspace.svelte.ts'
 
 /**
- * What the folder dialog is for (`folder`: any folder itself, to put something into it); `title` and `note` say so and why it opened. `choose` takes the path chosen; without it the path is
+ * What the folder dialog is for (`folder`: any folder itself, to put something into it; `file`: any file); `title` and `note` say so and why it opened. `choose` takes the path chosen; without it the path is
  * opened as what it holds. `closed` hears of the dialog's end without a choice.
  */
 export type FolderPurpose = {
-  want: 'model' | 'sae' | 'any' | 'folder'
+  want: 'model' | 'sae' | 'any' | 'folder' | 'file'
   start?: string
   title?: string
   note?: string
@@ -26,13 +26,13 @@ class Opening {
   /** The folder dialog's purpose while it is open, else null. */
   dialog = $state.raw<FolderPurpose | null>(null)
 
-  /** Lets the person choose a folder: the native dialog in the app, ours in a browser. */
+  /** Lets the person choose a folder, or a file where one is wanted: the native dialog in the app, ours in a browser. */
   async chooseFolder(purpose: FolderPurpose): Promise<void> {
     if (window.splice === undefined) {
       this.dialog = purpose
       return
     }
-    const path = await window.splice.chooseFolder()
+    const path = await (purpose.want === 'file' ? window.splice.chooseFile() : window.splice.chooseFolder())
     if (path === null) purpose.closed?.()
     else if (purpose.choose !== undefined) purpose.choose(path)
     else await this.openPath(path, purpose.want)

@@ -3,7 +3,7 @@
  * runs: words, and what stands between words where that is more than one space. The index has a term for each run and two for
  * each pair of neighbours, one that starts with the left run and one that starts with the right: so the runs that a query cuts
  * in two are found by a prefix of such a term, and a text without all pairs of a query is never looked at. The index proposes,
- * the stored text decides (docs/decisions/006). Terms depend on the text alone.
+ * the stored text decides (docs/decisions/010). Terms depend on the text alone.
  */
 
 /** Runs longer than this have no terms of their own: their text is marked, and every query looks at marked texts. UTF-16 units. */
