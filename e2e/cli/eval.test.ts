@@ -205,7 +205,9 @@ describe('a long evaluation', () => {
     const own = temporaryFolder()
     const state = join(own, 'state')
     const whole = await splice(request, { home })
-    expect(whole).toMatchObject({ code: 0, stderr: '' })
+    // A slow machine has time for lines of progress; anything else does not belong there.
+    const quiet = { code: 0, stderr: expect.stringMatching(/^([\d,]+ of about [^\n]*\n)*$/) }
+    expect(whole).toMatchObject(quiet)
     const sizes: number[] = []
     // Killed twice: in the middle of it, and again where it went on.
     for (const growth of [40_000, 300_000]) {
@@ -219,7 +221,7 @@ describe('a long evaluation', () => {
     }
     expect(sizes.every(size => size > 1000)).toBe(true)
     const rest = await splice([...request, '--resume', state], { home })
-    expect(rest).toMatchObject({ code: 0, stderr: '' })
+    expect(rest).toMatchObject(quiet)
     expect(numbersOf(rest.stdout)).toEqual(numbersOf(whole.stdout))
     expect(readdirSync(own)).toEqual(['state'])
 

@@ -4,6 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
+import { answersEvent, answersRequest } from './answers.ts'
 import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
@@ -26,6 +27,7 @@ import {
   sourceOverview,
   sourceSummary
 } from './explanations.ts'
+import { generationEvent, generationRequest } from './generation.ts'
 import { filePart } from './held-files.ts'
 import { hitExportEvent, hitExportRequest } from './hit-export.ts'
 import {
@@ -136,6 +138,10 @@ export const contract = {
   },
   runs: {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
+    /** Continues a prompt under several variants, token by token. Ending the stream stops it; what it said stands. */
+    generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
+    /** Ranks, logits and probabilities of answers to a prompt, token by token. */
+    testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
     /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     tokenize: procedure

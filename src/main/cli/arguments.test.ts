@@ -25,6 +25,10 @@ describe('the parser', () => {
     const args = readArguments(['--tag', 'a', 'words', '--json', '--limit=5', '--tag=b'], grammar)
     expect(args).toEqual({
       flags: new Set(['json']),
+      listed: [
+        ['tag', 'a'],
+        ['tag', 'b']
+      ],
       values: new Map([['limit', '5']]),
       lists: new Map([['tag', ['a', 'b']]]),
       operands: ['words']

@@ -23,6 +23,8 @@ export interface Arguments {
   readonly flags: ReadonlySet<string>
   readonly values: ReadonlyMap<string, string>
   readonly lists: ReadonlyMap<string, readonly string[]>
+  /** What `lists` holds, option by option in the order given. */
+  readonly listed: readonly (readonly [name: string, value: string])[]
   readonly operands: readonly string[]
 }
 
@@ -36,6 +38,7 @@ export function readArguments(argv: readonly string[], grammar: Grammar): Argume
   const flags = new Set<string>()
   const values = new Map<string, string>()
   const lists = new Map<string, string[]>()
+  const listed: [string, string][] = []
   const operands: string[] = []
   const help = `splice ${grammar.command} --help lists its options.`
 
@@ -67,12 +70,14 @@ export function readArguments(argv: readonly string[], grammar: Grammar): Argume
     if (equals === -1 && value.startsWith('--')) {
       throw mistake(option, `${option} needs a value, but ${value} follows.`, `If ${value} is the value, write ${option}=${value}.`)
     }
-    if (isList) lists.set(name, [...(lists.get(name) ?? []), value])
-    else if (values.has(name)) throw mistake(option, `${option} is given twice.`, 'Give it once.')
+    if (isList) {
+      lists.set(name, [...(lists.get(name) ?? []), value])
+      listed.push([name, value])
+    } else if (values.has(name)) throw mistake(option, `${option} is given twice.`, 'Give it once.')
     else values.set(name, value)
   }
   checkOperands(operands, grammar)
-  return { flags, values, lists, operands }
+  return { flags, values, lists, listed, operands }
 }
 
 /** A whole number given to an option, within [least, most]. */
@@ -84,6 +89,13 @@ export function readCount(option: string, text: string, least: number, most: num
     `${option} ${quoted(text)} is not a whole number from ${least} to ${most}.`,
     `Write e.g. ${option} ${Math.max(least, 10)}.`
   )
+}
+
+/** A number given to an option, within [least, most]. */
+export function readNumber(option: string, text: string, least: number, most: number): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (value >= least && value <= most) return value
+  throw mistake(option, `${option} ${quoted(text)} is not a number from ${least} to ${most}.`, `Write e.g. ${option} ${Math.min(most, 1)}.`)
 }
 
 /** One of a few words given to an option. */

@@ -49,6 +49,10 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
   switch (command) {
     case 'run':
       return (await import('./run.ts')).run(argv, terminal)
+    case 'test-prompt':
+      return (await import('./test-prompt.ts')).testPrompt(argv, terminal)
+    case 'generate':
+      return (await import('./generate.ts')).generate(argv, terminal)
     case 'hooks':
       return (await import('./hooks.ts')).hooks(argv, terminal)
     case 'eval':

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Corpus, type EvaluationRequest, evaluationRequest } from '../../contract/evaluation.ts'
 import { layerOrder, provider, type RunSae } from '../../contract/run.ts'
 import { type Arguments, type Grammar, mistake, readArguments, readChoice, readCount, readDb } from './arguments.ts'
-import { readIds, readProcessing } from './run-request.ts'
+import { readIds, readProcessing } from './model-arguments.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 import { readSplicePositions } from './variants.ts'
 

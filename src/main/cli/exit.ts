@@ -21,6 +21,7 @@ const optionOf: Readonly<Record<string, string>> = {
   variants: '--variants',
   positions: '--splice-positions',
   hooks: '--hooks',
+  answers: '--answer',
   provider: '--provider',
   save: '--save',
   context: '--context',

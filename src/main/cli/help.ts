@@ -10,6 +10,8 @@ const exits = `Exit codes: 0 done; 1 internal or engine failure; 2 a mistake in 
 /** The commands, in the order in which help lists them. */
 export const commands = [
   'run',
+  'test-prompt',
+  'generate',
   'eval',
   'hooks',
   'inspect',
@@ -31,6 +33,8 @@ export type Command = (typeof commands)[number]
 export const programHelp = `splice: look inside language models with sparse autoencoders (SAEs)
 
   splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
+  splice test-prompt --model DIR --prompt TEXT --answer A what a model makes of answers to a prompt
+  splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
@@ -87,6 +91,46 @@ Runs one prompt under several variants and compares them.
   --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
   --json                    prints one JSON object
+${everywhere}
+
+${exits}
+`,
+  'test-prompt': `splice test-prompt --model DIR (--prompt TEXT | --ids 2,106,108) (--answer A | --answer-ids 54,7)...
+           [--no-prepend-space] [--no-bos] [--top-k 10] [--sae [NAME=]PATH[@HOOK]]... [--variants LIST]
+           [--variant NAME=LIST]... [--processing WHICH] [--json] and the other options of splice run
+
+Says how well a model knows each answer: rank (0 is best), logit and probability of its tokens, each after the prompt and
+the answer's tokens before it, under every variant; and what is predicted after the prompt. As TransformerLens's test_prompt.
+
+  --answer A                an answer, as often as needed; a space is put before it unless it starts with one
+  --answer-ids 54,7         an answer's token ids, used as they are
+  --no-prepend-space        puts no space before answers
+  --top-k N                 predictions listed (10)
+  --json                    prints {answers: [{text, tokens: [{id, text, variants: [{name, rank, logit, probability,
+                            logProb, topK}]}], logProbs}], topK: [{name, tokens}], ...}
+  Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
+${everywhere}
+
+${exits}
+`,
+  generate: `splice generate --model DIR (--prompt TEXT | --ids 2,106,108) [--no-bos] [--sae [NAME=]PATH[@HOOK]]...
+           [--max-new-tokens 50] [--temperature 1] [--top-k N] [--top-p X] [--frequency-penalty X] [--samples N]
+           [--no-stop-at-eos] [--seed N] [--top-features 0] [--json] and the other options of splice run
+
+Continues a prompt under several variants. A splice covers every generated token, unless --splice-positions says where.
+
+  --max-new-tokens N        most tokens of a continuation (50)
+  --temperature X           logits are divided by it; 0 takes the most probable token, whatever the next three say (1)
+  --top-k N                 only the N most probable tokens
+  --top-p X                 only the most probable tokens until their probabilities exceed X
+  --frequency-penalty X     taken off a token's logit for each time it stands in the text so far, prompt included
+  --samples N               continuations of each variant (1)
+  --no-stop-at-eos          goes on behind a token that ends the text
+  --seed N                  the same seed draws the same numbers, in every variant (a new one each time)
+  --top-features N          lists features of the SAEs at each token, in the JSON (0)
+  --json                    prints {variants: [{name, text, ending, tokens: [{id, text, logProb, rank}]}], seed, ...}: new
+                            tokens only; with --samples, an entry for each with its number as sample
+  Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
 ${everywhere}
 
 ${exits}

@@ -117,7 +117,7 @@ function firstReading(sae: SaeResult, variants: readonly VariantResult[]): SaeRe
 }
 
 /** A token's text on one line: quotes show its spaces, line feeds are escaped. */
-function visible(text: string): string {
+export function visible(text: string): string {
   return JSON.stringify(text)
 }
 

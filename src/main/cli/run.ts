@@ -2,12 +2,11 @@
 import { SpliceError } from '../../contract/errors.ts'
 import type { RunRequest, RunResult } from '../../contract/run.ts'
 import type { Engine } from '../engine/engine.ts'
-import { mistake } from './arguments.ts'
 import { exitCode } from './exit.ts'
 import { readRunOrder } from './run-request.ts'
 import { runTable } from './run-table.ts'
+import { refuseSharedHook } from './shared-hook.ts'
 import type { Terminal } from './terminal.ts'
-import { splicesAll } from './variants.ts'
 import { withEngine } from './with-engine.ts'
 
 /** Runs the command; gives the exit code. Throws what the engine and the arguments throw, with nothing printed. */
@@ -28,26 +27,4 @@ async function resultOf(client: Engine['client'], request: RunRequest, terminal:
     terminal.progress(`${event.stage} ${Math.round(event.fraction * 100)}%`)
   }
   throw new SpliceError('engine/no-result', 'The engine ended the run without a result.', { mistake: false })
-}
-
-/** `spliced` means all SAEs at once, which two of one hook point cannot be: the person has to say which stands where. */
-async function refuseSharedHook(client: Engine['client'], request: RunRequest): Promise<void> {
-  const all = splicesAll(request.variants)
-  if (all === undefined || request.saes.length < 2) return
-  const seen = new Map<string, string>()
-  for (const { name, path, hook: read, hookOut, normFactor } of request.saes) {
-    const summary = await client.library.openSae({ path, hook: read, hookOut, normFactor, model: request.model })
-    const hook = summary.hookOut ?? summary.hook
-    if (hook === null) continue
-    const other = seen.get(hook)
-    if (other !== undefined) {
-      const hint = `Give each a variant of its own: --variant ${other}=${other} --variant ${name}=${name}.`
-      throw mistake(
-        '--variants',
-        `--variants ${all.name}: ${other} and ${name} are both SAEs of ${hook}, and one hook point takes one.`,
-        hint
-      )
-    }
-    seen.set(hook, name)
-  }
 }

@@ -12,12 +12,17 @@ import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
+  type AnswersJob,
   type EffectsJob,
   type FromInference,
   fromInference,
+  type GenerationJob,
+  type GenerationStep,
   type HookJob,
   type InferenceJob,
   type InferenceResult,
+  type InferredAnswers,
+  type InferredGeneration,
   type ToInference
 } from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
@@ -31,6 +36,7 @@ type OnProgress = (stage: string, fraction: number) => void
 interface Request {
   readonly message: ToInference
   readonly onProgress: OnProgress
+  readonly onStep: (step: GenerationStep) => void
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
   /** Ends as cancelled, also where the answer was on its way already. */
@@ -94,6 +100,10 @@ export class InferenceProcess {
       request.onProgress(message.stage, message.fraction)
       return
     }
+    if (message.kind === 'step') {
+      request.onStep(message.step)
+      return
+    }
     this.#requests.delete(message.id)
     if (request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
     else if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
@@ -130,13 +140,18 @@ export class InferenceProcess {
     }
   }
 
-  #request(make: (id: number) => ToInference, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FromInference> {
+  #request(
+    make: (id: number) => ToInference,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep: Request['onStep'] = () => undefined
+  ): Promise<FromInference> {
     if (signal?.aborted) return Promise.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
     const child = this.start()
     const id = this.#nextId
     this.#nextId += 1
     return new Promise((resolve, reject) => {
-      this.#post({ message: make(id), onProgress, resolve, reject, isCancelled: false }, child)
+      this.#post({ message: make(id), onProgress, onStep, resolve, reject, isCancelled: false }, child)
       signal?.addEventListener('abort', () => this.#cancel(id), { once: true })
     })
   }
@@ -175,13 +190,13 @@ export class InferenceProcess {
     make: (id: number) => ToInference,
     signal: AbortSignal | undefined,
     onProgress: OnProgress,
-    queue: 'runs' | 'evaluations' = 'runs'
+    { queue = 'runs', onStep }: { readonly queue?: 'runs' | 'evaluations'; readonly onStep?: Request['onStep'] } = {}
   ): Promise<FromInference> {
     const turn = this.#queues[queue].then(async () => {
       this.#atWork += 1
       this.#setState('busy')
       try {
-        return await this.#request(make, signal, onProgress)
+        return await this.#request(make, signal, onProgress, onStep)
       } finally {
         this.#atWork -= 1
         if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
@@ -228,13 +243,34 @@ export class InferenceProcess {
     return answer.effects
   }
 
+  /** Continues a prompt, step by step; waits and throws as `run` does. */
+  async generate(
+    generationJob: GenerationJob,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep: (step: GenerationStep) => void
+  ): Promise<InferredGeneration> {
+    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, { onStep })
+    if (answer.kind !== 'generate') throw new Error(`the inference process answered a generation with ${answer.kind}`)
+    this.mappedBytes = answer.result.mappedBytes
+    return answer.result
+  }
+
+  /** Scores answers to a prompt; waits and throws as `run` does. */
+  async answers(answersJob: AnswersJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferredAnswers> {
+    const answer = await this.#inTurn(id => ({ kind: 'answers', id, answersJob }), signal, onProgress)
+    if (answer.kind !== 'answers') throw new Error(`the inference process answered answers with ${answer.kind}`)
+    this.mappedBytes = answer.result.mappedBytes
+    return answer.result
+  }
+
   /** Runs one pass of an evaluation after those before it, and while no run is under way. Throws as `run` does. */
   async evaluate(job: EvaluationJob, signal: AbortSignal | undefined): Promise<EvaluatedPass> {
     const answer = await this.#inTurn(
       id => ({ kind: 'evaluate', id, job }),
       signal,
       () => undefined,
-      'evaluations'
+      { queue: 'evaluations' }
     )
     if (answer.kind !== 'evaluate') throw new Error(`the inference process answered an evaluation with ${answer.kind}`)
     this.mappedBytes = answer.pass.mappedBytes

@@ -8,8 +8,10 @@ import { readModelConfig, readSaeConfig } from '../library/configs.ts'
 import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import { releaseIndex } from '../library/releases.ts'
 import { sourceTrapsOf } from '../library/traps.ts'
+import { testPrompt } from './answers.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
+import { generate } from './generations.ts'
 import { HeldFiles } from './held-files.ts'
 import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
@@ -89,6 +91,8 @@ export function makeRouter(services: EngineServices) {
     },
     runs: {
       run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
+      testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) =>
         services.inference.tokenize(input.model, input.text, input.prependBos, signal)

@@ -5,8 +5,10 @@
 import os from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { scoreAnswers } from './answers.ts'
 import { CompiledPlans } from './compiled.ts'
 import { evaluatePass } from './evaluation.ts'
+import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { logitEffects } from './logit-effects.ts'
@@ -24,6 +26,8 @@ const hookState: HookState = {
   budget: defaultBudget,
   kept: new KeptActivations(keptActivationBytes)
 }
+/** Plans that continue sequences. */
+const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
 const evaluationState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 const cancelled = new Set<number>()
@@ -75,6 +79,15 @@ async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activatio
   return { kind: 'activation', id, activation: { hook, magnitudes, differenceMagnitudes }, window }
 }
 
+async function score({ id, answersJob }: Extract<ToInference, { kind: 'answers' }>): Promise<FromInference> {
+  return { kind: 'answers', id, result: await scoreAnswers(answersJob, sequenceState, (stage, fraction) => pauseOf(id, stage, fraction)) }
+}
+
+async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind: 'generate' }>): Promise<FromInference> {
+  const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
+  return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, step => send({ kind: 'step', id, step })) }
+}
+
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
@@ -84,6 +97,8 @@ async function answer(message: ToInference): Promise<void> {
   if (isAwaited) awaited += 1
   try {
     if (message.kind === 'tokenize') send(await tokenize(message))
+    else if (message.kind === 'generate') send(await continuePrompt(message))
+    else if (message.kind === 'answers') send(await score(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
     else if (message.kind === 'effects') {
       const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))

@@ -68,7 +68,7 @@ async function feedsOf(job: EvaluationJob, model: OpenModel, sae: PlannedSae): P
   const masks = new Uint8Array(rows.length * positions)
   for (const [row, { mask }] of rows.entries()) masks.set(mask, row * positions)
   const feeds = new Map<string, Tensor>([
-    ['ids', new Tensor('int64', wide, [positions])],
+    ['ids', new Tensor('int64', wide, [1, positions])],
     [predictionInputs.targets, new Tensor('int64', targets, [positions])],
     [predictionInputs.baseline, new Tensor('int64', BigInt64Array.of(0n), [1])],
     ['sequencePositions', new Tensor('float32', places, [length])],
@@ -83,7 +83,7 @@ async function feedsOf(job: EvaluationJob, model: OpenModel, sae: PlannedSae): P
       )
     ]
   ])
-  for (const [name, { data, shape }] of model.transformer.positionInputs(length)) {
+  for (const [name, { data, shape }] of model.transformer.positionInputs(0, length)) {
     const repeated = new Float32Array(data.length * sequences)
     for (let sequence = 0; sequence < sequences; sequence++) repeated.set(data, sequence * data.length)
     feeds.set(name, new Tensor('float32', repeated, [positions, ...shape.slice(1)]))

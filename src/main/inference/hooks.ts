@@ -66,7 +66,7 @@ async function capture({ job, prepared }: Work, state: HookState, pause: Pause, 
     gainsFolded: job.processing.includes('fold_ln'),
     baseline: false,
     logits: false,
-    predictions: false,
+    predictions: 'none',
     budget
   })
   const key = (choice: ProviderChoice) => JSON.stringify([prepared.stamp, saes.map(saeKey), budget.blocks, choice.provider])

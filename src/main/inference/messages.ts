@@ -1,6 +1,8 @@
 /** What the engine and the inference process say to each other. Both ends parse what arrives. */
 import { z } from 'zod'
+import { answersRequest, answersResult } from '../../contract/answers.ts'
 import { errorData } from '../../contract/errors.ts'
+import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { featureEffects } from '../../contract/logit-effects.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
@@ -27,6 +29,46 @@ export const inferenceResult = runResult.omit({ saes: true, processing: true, pr
   mappedBytes: z.number()
 })
 export type InferenceResult = z.infer<typeof inferenceResult>
+
+/** A continuation with everything decided. */
+export const generationJob = generationRequest.omit({ processing: true, saes: true, seed: true }).extend({
+  ...inferenceJob.pick({ processing: true, saes: true, cacheFolder: true }).shape,
+  seed
+})
+export type GenerationJob = z.infer<typeof generationJob>
+
+/** Answers to score, with everything decided. */
+export const answersJob = answersRequest
+  .omit({ processing: true, saes: true })
+  .extend(inferenceJob.pick({ processing: true, saes: true, cacheFolder: true }).shape)
+export type AnswersJob = z.infer<typeof answersJob>
+
+export const inferredAnswers = answersResult.omit({ processing: true, processingReason: true }).extend({ mappedBytes: z.number() })
+export type InferredAnswers = z.infer<typeof inferredAnswers>
+
+/** Features at a token by SAE, before explanations are put to them. */
+const inferredFeatures = z.record(z.string(), z.array(inferredFeature))
+export type InferredFeatures = z.infer<typeof inferredFeatures>
+
+const inferredContinuation = continuation.extend({ features: z.array(inferredFeatures.nullable()) })
+export type InferredContinuation = z.infer<typeof inferredContinuation>
+
+/** What one step gives: the tokens, or the features that fired at them. */
+export const generationStep = z.discriminatedUnion('type', [
+  generationEvent.options[1],
+  z.object({ type: z.literal('features'), step: z.int(), features: z.array(continuationKey.extend({ features: inferredFeatures })) })
+])
+export type GenerationStep = z.infer<typeof generationStep>
+
+/** A generation's result before explanations are put to its features. */
+export const inferredGeneration = generationResult
+  .omit({ saes: true, continuations: true, processing: true, processingReason: true })
+  .extend({
+    saes: z.array(saeResult.pick({ name: true, hook: true, hookOut: true, path: true })),
+    continuations: z.array(inferredContinuation),
+    mappedBytes: z.number()
+  })
+export type InferredGeneration = z.infer<typeof inferredGeneration>
 
 export const tokenizeResult = z.object({ tokens: z.array(token), bosAdded: z.boolean() })
 
@@ -57,6 +99,8 @@ export const toInference = z.discriminatedUnion('kind', [
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
+  z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
+  z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
@@ -70,6 +114,9 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
+  z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
+  z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
+  z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), pass: evaluatedPass }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])

@@ -6,7 +6,8 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { Value } from '../onnx/graph.ts'
 import type { SaeEvaluation, SaeMeasures } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
-import { type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
+import type { CacheSlot } from './earlier-positions.ts'
+import { type LogitPiece, logitPiece, type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
 import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions } from './stage-graph.ts'
 
 /** How a run is cut: parameters that one stage may hold, and rows times positions that a piece of the vocabulary takes at a time. */
@@ -30,8 +31,10 @@ export interface PlanRequest {
   /** Whether some variant splices, so that rows differ and divergence has a baseline. */
   readonly baseline: boolean
   readonly logits: boolean
-  /** False where the hook points are all that is wanted: nothing is unembedded. */
-  readonly predictions?: boolean
+  /** What is made of the final norm: `all` by default; `none` where hook points are all that is wanted; `next`: the last position's logits. */
+  readonly predictions?: 'all' | 'none' | 'next'
+  /** Whether sequences are continued from a cache of keys and values. */
+  readonly continues?: boolean
   /** Whether the SAE is evaluated, which `topK` 0 goes with. */
   readonly evaluates?: boolean
   readonly budget: StageBudget
@@ -48,6 +51,8 @@ export interface Stage {
   readonly measures: ReadonlyMap<string, SaeMeasures>
   readonly evaluations: ReadonlyMap<string, SaeEvaluation>
   readonly pieces: readonly PieceOutputs[]
+  readonly logitPieces: readonly LogitPiece[]
+  readonly cacheSlots: readonly CacheSlot[]
   /** True for stages that only read `final`, which may therefore run over a few positions at a time. */
   readonly perPosition: boolean
 }
@@ -76,12 +81,13 @@ class StageBuilder {
   readonly #stage: StageGraph
   readonly #label: string
   readonly #pieces: PieceOutputs[] = []
+  readonly #logitPieces: LogitPiece[] = []
   readonly #carries = new Map<string, string>()
   readonly #perPosition: boolean
 
-  constructor(label: string, options: StageOptions, perPosition = false) {
+  constructor(label: string, options: StageOptions, isParted = false, perPosition = false) {
     this.#label = label
-    this.#stage = new StageGraph(options)
+    this.#stage = new StageGraph(options, isParted)
     this.#perPosition = perPosition
   }
 
@@ -97,8 +103,12 @@ class StageBuilder {
     this.#pieces.push(piece)
   }
 
+  addLogits(piece: LogitPiece): void {
+    this.#logitPieces.push(piece)
+  }
+
   finish(): Stage {
-    const { graph, captures, measures, evaluations } = this.#stage
+    const { graph, captures, measures, evaluations, earlier } = this.#stage
     return {
       label: this.#label,
       model: graph.encode(),
@@ -109,6 +119,8 @@ class StageBuilder {
       measures,
       evaluations,
       pieces: this.#pieces,
+      logitPieces: this.#logitPieces,
+      cacheSlots: earlier?.slots ?? [],
       perPosition: this.#perPosition
     }
   }
@@ -156,15 +168,20 @@ export function makePlan(request: PlanRequest): Plan {
       blocks = 0
       builder.carry(handedOver.residual, residual)
       stages.push(builder.finish())
-      builder = new StageBuilder(`block ${layer}`, request)
+      builder = new StageBuilder(`block ${layer}`, request, builder.graph.isParted)
       residual = builder.graph.graph.input(handedOver.residual, 'float32', ['row', 'position', dModel])
     }
     residual = transformer.block(builder.graph, layer, residual)
     blocks += 1
   }
   const final = transformer.finalNorm(builder.graph, residual)
-  if (request.predictions === false) {
+  if (request.predictions === 'none') {
     stages.push(builder.finish())
+    refuseUnread(request.saes, stages)
+    return { stages }
+  }
+  if (request.predictions === 'next') {
+    stages.push(...nextLogits(request, builder, final, pieces, isSmall))
     refuseUnread(request.saes, stages)
     return { stages }
   }
@@ -181,7 +198,7 @@ export function makePlan(request: PlanRequest): Plan {
   stages.push(builder.finish())
   refuseUnread(request.saes, stages)
   for (const piece of pieces) {
-    const last = new StageBuilder(`vocabulary ${piece[0]}`, request, true)
+    const last = new StageBuilder(`vocabulary ${piece[0]}`, request, false, true)
     const { graph } = last.graph
     const read = graph.input(handedOver.final, 'float32', ['row', 'position', dModel])
     const itsTarget = graph.input(handedOver.target, 'float32', ['row', 'position'])
@@ -189,4 +206,29 @@ export function makePlan(request: PlanRequest): Plan {
     stages.push(last.finish())
   }
   return { stages }
+}
+
+/** The last stages where the last position's logits are wanted, whole. */
+function nextLogits(
+  request: PlanRequest,
+  builder: StageBuilder,
+  final: Value,
+  pieces: readonly [number, number][],
+  isSmall: boolean
+): Stage[] {
+  const { unembedding, shape } = request.transformer
+  const last = builder.graph.graph.slice(final, 1, -1)
+  if (isSmall) {
+    for (const piece of pieces) builder.addLogits(logitPiece(builder.graph.graph, unembedding, last, piece))
+    return [builder.finish()]
+  }
+  builder.carry(handedOver.final, last)
+  const stage = builder.finish()
+  const unembedded = pieces.map(piece => {
+    const next = new StageBuilder(`vocabulary ${piece[0]}`, { ...request, continues: false })
+    const { graph } = next.graph
+    next.addLogits(logitPiece(graph, unembedding, graph.input(handedOver.final, 'float32', ['row', 'position', shape.dModel]), piece))
+    return next.finish()
+  })
+  return [stage, ...unembedded]
 }

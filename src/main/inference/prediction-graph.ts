@@ -57,12 +57,8 @@ export function predictPiece(
   [start, end]: readonly [number, number],
   want: { readonly topK: number; readonly baseline: boolean; readonly logits: boolean }
 ): PieceOutputs {
-  const dModel = unembedding.weight.shape[1] ?? 0
   const rows = end - start
-  const flat = multiplyTransposed(graph, graph.reshape(final, [-1, dModel]), rowsOf(unembedding.weight, start, end))
-  const shape = graph.concatenate([graph.shapeOf(final, 0, 2), graph.integers([rows])], 0)
-  const logits = capped(graph, graph.reshape(flat, shape), unembedding.softCap)
-
+  const logits = pieceLogits(graph, unembedding, final, [start, end])
   const maximum = graph.maximum(logits, [-1], true)
   const shifted = graph.exponential(graph.subtract(logits, maximum))
   return {
@@ -91,6 +87,26 @@ function rank(graph: GraphBuilder, logits: Value, target: Value, [start, end]: r
     greater: graph.output(graph.sum(graph.cast(greater, 'float32'), [-1])),
     notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1]))
   }
+}
+
+/** A piece's logits, [row, position, rows], by the name of their graph output. */
+export interface LogitPiece {
+  readonly start: number
+  readonly rows: number
+  readonly output: string
+}
+
+/** Logits of token ids `[start, end)`, before center_unembed. final [row, position, dModel]. */
+export function logitPiece(graph: GraphBuilder, unembedding: Unembedding, final: Value, range: readonly [number, number]): LogitPiece {
+  const [start, end] = range
+  return { start, rows: end - start, output: graph.output(pieceLogits(graph, unembedding, final, range)) }
+}
+
+function pieceLogits(graph: GraphBuilder, unembedding: Unembedding, final: Value, [start, end]: readonly [number, number]): Value {
+  const dModel = unembedding.weight.shape[1] ?? 0
+  const flat = multiplyTransposed(graph, graph.reshape(final, [-1, dModel]), rowsOf(unembedding.weight, start, end))
+  const shape = graph.concatenate([graph.shapeOf(final, 0, 2), graph.integers([end - start])], 0)
+  return capped(graph, graph.reshape(flat, shape), unembedding.softCap)
 }
 
 function differenceFromBaseline(graph: GraphBuilder, logits: Value, shifted: Value): Value {

@@ -29,29 +29,44 @@ export interface InferenceState {
   readonly budget: StageBudget
 }
 
+/** Throws `run/token-id` for ids that the model does not have. */
+export function requireIds(ids: readonly number[], field: string, { name, transformer }: OpenModel): void {
+  const { vocabulary } = transformer.shape
+  const outside = ids.find(id => id < 0 || id >= vocabulary)
+  if (outside === undefined) return
+  throw new SpliceError('run/token-id', `token id ${outside} is not in the vocabulary of ${name}`, {
+    field,
+    hint: `Its ids are 0 to ${vocabulary - 1}.`
+  })
+}
+
+/** Throws `run/too-long` where `length` tokens, which `what` has, are more than the model's context. */
+export function requireContext(length: number, what: string, { name, transformer }: OpenModel): void {
+  const { context } = transformer.shape
+  if (length <= context) return
+  throw new SpliceError('run/too-long', `${what} ${length} tokens, but ${name} has a context of ${context}`, {
+    field: 'prompt',
+    hint: `Shorten it by ${length - context} tokens.`
+  })
+}
+
 /** The prompt's tokens. Throws `run/empty-prompt`, `run/token-id`, `run/too-long`. */
-function tokensOf(job: InferenceJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean } {
-  const { vocabulary, context } = model.transformer.shape
+function tokensOf(job: PreparedJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean; warnings: string[] } {
   const empty = new SpliceError('run/empty-prompt', 'the prompt is empty', { field: 'prompt', hint: 'Type some text, or give token ids.' })
   if ('text' in job.prompt && job.prompt.text === '') throw empty
   const { ids, bosAdded } =
     'ids' in job.prompt ? { ids: job.prompt.ids, bosAdded: false } : model.vocabulary.encode(job.prompt.text, job.prompt.prependBos)
   if (ids.length === 0) throw empty
-  const outside = ids.find(id => id < 0 || id >= vocabulary)
-  if (outside !== undefined) {
-    throw new SpliceError('run/token-id', `token id ${outside} is not in the vocabulary of ${model.name}`, {
-      field: 'ids',
-      hint: `Its ids are 0 to ${vocabulary - 1}.`
-    })
-  }
-  if (ids.length > context) {
-    throw new SpliceError('run/too-long', `the prompt has ${ids.length} tokens, but ${model.name} has a context of ${context}`, {
-      field: 'prompt',
-      hint: `Shorten it by ${ids.length - context} tokens.`
-    })
-  }
-  return { tokens: ids.map(id => model.vocabulary.token(id)), bosAdded }
+  requireIds(ids, 'ids', model)
+  requireContext(ids.length, 'the prompt has', model)
+  const isAsked = 'text' in job.prompt && job.prompt.prependBos
+  const startsWithBos = isAsked && !bosAdded && ids[0] === model.transformer.bosId
+  const warnings = startsWithBos ? ['the text starts with BOS itself, so none was put before it'] : []
+  return { tokens: ids.map(id => model.vocabulary.token(id)), bosAdded, warnings }
 }
+
+/** What of a job says which files to open and what to run through them. */
+export type PreparedJob = Pick<InferenceJob, 'model' | 'saes' | 'prompt' | 'variants' | 'processing' | 'layerOrder' | 'cacheFolder'>
 
 /** A job whose files are open and whose request is checked. */
 export interface Prepared {
@@ -59,11 +74,12 @@ export interface Prepared {
   readonly saes: readonly PlannedSae[]
   readonly tokens: readonly Token[]
   readonly bosAdded: boolean
+  readonly warnings: readonly string[]
   readonly stamp: string
 }
 
 /** Opens what a job names and checks it. Throws what is wrong with its files or its request. */
-export async function prepare(job: InferenceJob, { models }: InferenceState): Promise<Prepared> {
+export async function prepare(job: PreparedJob, { models }: Pick<InferenceState, 'models'>): Promise<Prepared> {
   const reading = { processing: new Set(job.processing), layerOrder: job.layerOrder, hookMlpIn: job.saes.length > 0 }
   const model = await models.model(job.model, reading)
   const opened = await Promise.all(
@@ -75,9 +91,9 @@ export async function prepare(job: InferenceJob, { models }: InferenceState): Pr
   )
   const saes = opened.map(({ planned }) => planned)
   checkVariants(job.variants, saes)
-  const { tokens, bosAdded } = tokensOf(job, model)
+  const { tokens, bosAdded, warnings } = tokensOf(job, model)
   checkPositions(job.variants, tokens.length)
-  return { model, saes, tokens, bosAdded, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
+  return { model, saes, tokens, bosAdded, warnings, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
 }
 
 /** Whether a run writes whole logits. */
@@ -148,7 +164,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     ...result,
     provider: chosen.provider,
     providerReason: chosen.reason,
-    warnings: [...(warning === null ? [] : [warning]), ...result.warnings],
+    warnings: [...prepared.warnings, ...(warning === null ? [] : [warning]), ...result.warnings],
     milliseconds: { load: loaded - started, compile: ready - loaded, run: finished - ready },
     mappedBytes: state.plans.mappedBytes
   }
@@ -224,16 +240,16 @@ export class StageOutputs {
     const { variants } = this.#job
     const ids = tokens.map(token => BigInt(token.id))
     const feeds = new Map<string, Tensor>([
-      ['ids', new Tensor('int64', BigInt64Array.from(ids), [ids.length])],
+      ['ids', new Tensor('int64', BigInt64Array.from(ids), [1, ids.length])],
       [predictionInputs.targets, new Tensor('int64', BigInt64Array.from([...ids.slice(1), 0n]), [ids.length])],
       [predictionInputs.baseline, new Tensor('int64', BigInt64Array.of(BigInt(baselineOf(variants) ?? 0)), [1])],
       ['measured', new Tensor('float32', Float32Array.from(this.#measured, Number), [1, tokens.length, 1])]
     ])
-    for (const [name, { data, shape }] of model.transformer.positionInputs(tokens.length)) {
+    for (const [name, { data, shape }] of model.transformer.positionInputs(0, tokens.length)) {
       feeds.set(name, new Tensor('float32', data, shape))
     }
     for (const sae of saes.filter(planned => planned.spliced)) {
-      const { mask, gate } = spliceRowsOf(sae, variants, tokens)
+      const { mask, gate } = spliceRowsOf(sae, variants, () => tokens, { start: 0, length: tokens.length })
       const inputs = spliceInputs(sae.name)
       feeds.set(inputs.mask, new Tensor('bool', mask, [variants.length, tokens.length, 1]))
       feeds.set(inputs.gate, new Tensor('float32', gate, [variants.length, 1, 1]))

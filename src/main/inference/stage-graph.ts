@@ -16,6 +16,7 @@ import {
 } from '../sae/splice.ts'
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
 import { hookWidth } from '../transformer/model.ts'
+import { CachedPositions } from './earlier-positions.ts'
 import { HookView } from './hook-view.ts'
 
 /** An SAE of a run at its hook point. `spliced`: some variant puts its output in place of the activation. */
@@ -47,6 +48,8 @@ export interface StageOptions {
   readonly topFeatures: number
   /** Whether the reading folds the norms' gains into weights, so that hook points behind them lack them. */
   readonly gainsFolded: boolean
+  /** Whether the graph continues sequences whose earlier keys and values come from a cache. */
+  readonly continues?: boolean
   /**
    * Whether the SAE is evaluated: over several sequences at once, with rows that put zero in its place, and with what an evaluation
    * sums in place of what a run shows.
@@ -78,8 +81,18 @@ export class StageGraph implements HookedGraph {
   /** What transcoders gave that have not met their target yet. */
   readonly #transcoded = new Map<string, SaeValues>()
 
-  constructor(options: StageOptions) {
+  readonly earlier?: CachedPositions
+  /** Whether some splice has parted the variants, so that each has a row of its own from here on. */
+  #isParted: boolean
+
+  constructor(options: StageOptions, isParted = false) {
     this.#options = options
+    this.#isParted = isParted
+    if (options.continues === true) this.earlier = new CachedPositions(this.graph, () => this.#isParted)
+  }
+
+  get isParted(): boolean {
+    return this.#isParted
   }
 
   get holdsSequences(): boolean {
@@ -144,6 +157,7 @@ export class StageGraph implements HookedGraph {
     const compared = { actsPost: values.actsPost, target, output: values.output }
     this.measures.set(name, measureSae(graph, compared, measured, Math.min(this.#options.topFeatures, sae.dSae)))
     if (!spliced) return flowing
+    this.#isParted = true
     const inputs = spliceInputs(name)
     const mask = graph.input(inputs.mask, 'bool', ['variant', 'position', 1])
     const gate = graph.input(inputs.gate, 'float32', ['variant', 1, 1])

@@ -99,6 +99,21 @@ export class Vocabulary {
     return { id, text: this.#text(id), special: this.#special.has(id) }
   }
 
+  /** The text of tokens that follow others: what they add to it, spaces included. Without a tokenizer, ids in brackets. */
+  continuationText(before: readonly Token[], tokens: readonly Token[]): string {
+    const tokenizer = this.#tokenizer
+    if (tokenizer === null || tokens.length === 0) return tokens.map(token => token.text).join('')
+    const decode = (all: readonly Token[]) =>
+      all.length === 0
+        ? ''
+        : tokenizer.decode(
+            all.map(token => token.id),
+            { skip_special_tokens: false, clean_up_tokenization_spaces: false }
+          )
+    const [start, whole] = [decode(before), decode([...before, ...tokens])]
+    return whole.startsWith(start) ? whole.slice(start.length) : decode(tokens)
+  }
+
   #text(id: number): string {
     const raw = this.#tokenizer?.id_to_token(id)
     if (this.#tokenizer === null || raw === undefined) return `[${id}]`

@@ -40,11 +40,16 @@ export function checkVariants(variants: readonly Variant[], saes: readonly { rea
   }
 }
 
+/** Whether a splice covers a token at a position. */
+export function isCovered(positions: SplicePositions, token: Token, position: number): boolean {
+  if (positions === 'all') return true
+  if (positions === 'no-special') return !token.special
+  return positions.some(([start, end]) => position >= start && position < end)
+}
+
 /** Whether a splice covers each position. */
 export function coveredPositions(positions: SplicePositions, tokens: readonly Token[]): boolean[] {
-  if (positions === 'all') return tokens.map(() => true)
-  if (positions === 'no-special') return tokens.map(token => !token.special)
-  return tokens.map((_, index) => positions.some(([start, end]) => index >= start && index < end))
+  return tokens.map((token, position) => isCovered(positions, token, position))
 }
 
 /** Throws `run/positions` for ranges that start after their end or reach beyond the prompt. */
@@ -67,20 +72,24 @@ export function checkPositions(variants: readonly Variant[], length: number): vo
   }
 }
 
-/** Mask [variant, position] and gate [variant] of one SAE. */
+/**
+ * Mask [variant, position] and gate [variant] of one SAE over the positions from `start`. `tokensOf` gives a row's tokens, of which
+ * every row has `length`.
+ */
 export function spliceRowsOf(
   sae: PlannedSae,
   variants: readonly Variant[],
-  tokens: readonly Token[]
+  tokensOf: (row: number) => readonly Token[],
+  { start, length }: { readonly start: number; readonly length: number }
 ): { mask: Uint8Array; gate: Float32Array } {
-  const mask = new Uint8Array(variants.length * tokens.length)
+  const mask = new Uint8Array(variants.length * length)
   const gate = new Float32Array(variants.length)
   for (const [row, variant] of variants.entries()) {
     const splice = variant.splices.find(candidate => candidate.sae === sae.name)
     if (splice === undefined) continue
     gate[row] = splice.errorTerm ? 1 : 0
-    for (const [position, covered] of coveredPositions(splice.positions, tokens).entries()) {
-      mask[row * tokens.length + position] = covered ? 1 : 0
+    for (const [place, token] of tokensOf(row).entries()) {
+      mask[row * length + place] = isCovered(splice.positions, token, start + place) ? 1 : 0
     }
   }
   return { mask, gate }

@@ -21,7 +21,7 @@ function visible(g: HookedGraph, window: number | null): Value {
   const { graph } = g
   const distance = g.once('attention.distance', () => {
     const places = g.holdsSequences ? sequencePositions(g) : positions(g)
-    return graph.subtract(graph.unsqueeze(places, [1]), graph.unsqueeze(places, [0]))
+    return graph.subtract(graph.unsqueeze(places, [1]), graph.unsqueeze(g.earlier?.keyPositions ?? places, [0]))
   })
   const causal = g.once('attention.causal', () => graph.greater(distance, graph.scalar(-0.5)))
   if (window === null) return causal
@@ -57,23 +57,25 @@ function sequenceAxis(g: HookedGraph) {
 
 /**
  * q [row, position, heads, dHead], k and v [row, position, keyValueHeads, dHead] -> `hook_z` [row, position, heads, dHead].
- * Scores are scaled, then soft-capped, then masked, as in Gemma-2; `hook_attn_scores` is what softmax sees.
+ * Scores are scaled, then soft-capped, then masked, as in Gemma-2; `hook_attn_scores` is what softmax sees. In a graph that continues
+ * sequences the keys and values of earlier positions stand in front.
  */
 export function attend(g: HookedGraph, name: string, q: Value, k: Value, v: Value, shape: AttentionShape, how: AttentionScores): Value {
   const { graph } = g
   const { heads, keyValueHeads, dHead } = shape
   const { split, join, order, sizes } = sequenceAxis(g)
   const square = [heads, 'query', 'key'] as const
+  const { keys, values } = g.earlier?.extend(name, k, v, [keyValueHeads, dHead]) ?? { keys: k, values: v }
   const byHead = (x: Value, count: number, axes: readonly number[]) => graph.transpose(split(x, count, dHead), order(axes))
   // Queries that share a key-value head are stacked along the position axis, so that keys are not repeated.
   const queries = graph.reshape(byHead(q, heads, [0, 2, 1, 3]), sizes([0, keyValueHeads, -1, dHead]))
-  const products = graph.matmul(queries, byHead(k, keyValueHeads, [0, 2, 3, 1]))
+  const products = graph.matmul(queries, byHead(keys, keyValueHeads, [0, 2, 3, 1]))
   const scaled = graph.divide(graph.reshape(products, sizes([0, heads, -1, 0])), graph.scalar(how.scale))
   const capped = how.softCap === null ? scaled : softCapped(g, scaled, how.softCap)
   const masked = graph.where(visible(g, how.window), capped, graph.scalar(Number.NEGATIVE_INFINITY))
   const scores = g.hook(`${name}.hook_attn_scores`, masked, square)
   const pattern = g.hook(`${name}.hook_pattern`, graph.softmax(scores), square)
-  const mixed = graph.matmul(graph.reshape(pattern, sizes([0, keyValueHeads, -1, 0])), byHead(v, keyValueHeads, [0, 2, 1, 3]))
+  const mixed = graph.matmul(graph.reshape(pattern, sizes([0, keyValueHeads, -1, 0])), byHead(values, keyValueHeads, [0, 2, 1, 3]))
   const z = join(graph.transpose(graph.reshape(mixed, sizes([0, heads, -1, dHead])), order([0, 2, 1, 3])), heads, dHead)
   return g.hook(`${name}.hook_z`, z, ['position', heads, dHead])
 }

@@ -40,11 +40,12 @@ export interface TokenIds {
   readonly pad_token_id?: number | null
 }
 
-/** All special token ids of a config, and which of them starts a prompt. Old configs say -1 for none. */
-export function specialTokens(config: TokenIds): { specialIds: number[]; bosId: number | null } {
+/** All special token ids of a config, which of them starts a prompt and which end a text. Old configs say -1 for none. */
+export function specialTokens(config: TokenIds): { specialIds: number[]; bosId: number | null; eosIds: number[] } {
   const isThere = (id: number | null | undefined): id is number => id !== null && id !== undefined && id >= 0
   const ids = [config.bos_token_id, config.pad_token_id, config.eos_token_id].flat().filter(isThere)
-  return { specialIds: [...new Set(ids)], bosId: isThere(config.bos_token_id) ? config.bos_token_id : null }
+  const eosIds = [config.eos_token_id].flat().filter(isThere)
+  return { specialIds: [...new Set(ids)], bosId: isThere(config.bos_token_id) ? config.bos_token_id : null, eosIds }
 }
 
 const section = z.record(z.string(), z.unknown())

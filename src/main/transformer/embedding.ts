@@ -6,15 +6,15 @@ import type { HookedGraph } from './hooked-graph.ts'
 import { positions } from './positions.ts'
 
 function rowsOf({ graph }: HookedGraph, matrix: StoredTensor, places: Value): Value {
-  return graph.unsqueeze(graph.cast(graph.gather(mapWeight(graph, matrix), places), 'float32'), [0])
+  return graph.cast(graph.gather(mapWeight(graph, matrix), places), 'float32')
 }
 
-/** The rows [1, position, dModel] of the prompt's token ids (graph input `ids`, int64 [position]). */
+/** The rows [row, position, dModel] of token ids (graph input `ids`, int64 [row, position]). */
 export function embedTokens(g: HookedGraph, matrix: StoredTensor): Value {
-  return rowsOf(g, matrix, g.graph.input('ids', 'int64', ['position']))
+  return rowsOf(g, matrix, g.graph.input('ids', 'int64', ['row', 'position']))
 }
 
-/** The rows [1, position, dModel] of the positions from zero. */
+/** The rows [1, position, dModel] of the positions. */
 export function embedPositions(g: HookedGraph, matrix: StoredTensor): Value {
-  return rowsOf(g, matrix, g.graph.cast(positions(g), 'int64'))
+  return g.graph.unsqueeze(rowsOf(g, matrix, g.graph.cast(positions(g), 'int64')), [0])
 }

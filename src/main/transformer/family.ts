@@ -25,7 +25,7 @@ export interface TransformerShape {
   readonly context: number
 }
 
-/** A graph input's values for a prompt of some length. */
+/** A graph input's values for some positions. */
 export interface PositionInput {
   readonly data: Float32Array
   readonly shape: readonly number[]
@@ -46,11 +46,13 @@ export interface Transformer {
   readonly unembedding: Unembedding
   /** Token ids that config.json names as BOS, EOS or padding. */
   readonly specialIds: readonly number[]
+  /** Token ids that end a text, by config.json. */
+  readonly eosIds: readonly number[]
   /** What stands before a text. Null where TransformerLens prepends nothing by default (Qwen), whatever config.json names. */
   readonly bosId: number | null
-  /** The graph inputs that depend on the prompt's length alone, by name. */
-  positionInputs(length: number): ReadonlyMap<string, PositionInput>
-  /** Token ids (graph input `ids`, int64 [position]) -> residual stream [1, position, dModel]. */
+  /** The graph inputs that depend on where tokens stand alone, by name, for the positions `[start, end)`. */
+  positionInputs(start: number, end: number): ReadonlyMap<string, PositionInput>
+  /** Token ids (graph input `ids`, int64 [row, position]) -> residual stream [row, position, dModel]. */
   embed(g: HookedGraph): Value
   /** Residual stream [row, position, dModel] -> the same after one block. */
   block(g: HookedGraph, layer: number, residual: Value): Value

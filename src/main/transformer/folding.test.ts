@@ -66,8 +66,8 @@ class ReplacingGraph implements HookedGraph {
   async run(transformer: Transformer): Promise<Map<string, Values>> {
     const session = await createSession(this.graph.encode(), 'cpu')
     const ids = BigInt64Array.from({ length: positions }, (_, position) => BigInt(firstId + position))
-    const feeds = new Map<string, Tensor>([['ids', new Tensor('int64', ids, [positions])]])
-    for (const [name, { data, shape }] of transformer.positionInputs(positions)) feeds.set(name, new Tensor('float32', data, shape))
+    const feeds = new Map<string, Tensor>([['ids', new Tensor('int64', ids, [1, positions])]])
+    for (const [name, { data, shape }] of transformer.positionInputs(0, positions)) feeds.set(name, new Tensor('float32', data, shape))
     for (const [name, { data, shape }] of this.replacements) feeds.set(name, new Tensor('float32', data, shape))
     const used = this.graph.inputNames
     const outputs = await session.run(Object.fromEntries([...feeds].filter(([name]) => used.includes(name))), [...this.outputs.values()])

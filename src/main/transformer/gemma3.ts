@@ -53,6 +53,7 @@ function readGemma3(checkpoint: Checkpoint, reading: Reading): Transformer {
   const config = reader.parse(gemma3Config)
   const isLocal = localLayers(reader, config, layer => (layer + 1) % config.sliding_window_pattern !== 0)
 
+  const aroundTokens = around === null ? null : specialTokens(around)
   const { full_attention: full, sliding_attention: sliding } = config.rope_parameters ?? {}
   const base = describeLlama(reader, { ...config, rope_theta: config.rope_theta ?? 1e6, rope_parameters: full })
   const localRope = { ...config, rope_theta: config.rope_local_base_freq, rope_scaling: null, rope_parameters: sliding }
@@ -63,7 +64,8 @@ function readGemma3(checkpoint: Checkpoint, reading: Reading): Transformer {
 
   return llamaDecoder(checkpoint, reading, {
     ...base,
-    specialIds: [...new Set([...base.specialIds, ...(around === null ? [] : specialTokens(around).specialIds)])],
+    specialIds: [...new Set([...base.specialIds, ...(aroundTokens?.specialIds ?? [])])],
+    eosIds: [...new Set([...base.eosIds, ...(aroundTokens?.eosIds ?? [])])],
     prefixes: ['model.', 'language_model.model.', 'model.language_model.', 'language_model.', ''],
     unembeddingNames: ['lm_head.weight', 'language_model.lm_head.weight'],
     isTied: around?.tie_word_embeddings ?? config.tie_word_embeddings,

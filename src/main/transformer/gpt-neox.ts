@@ -85,7 +85,7 @@ function readGptNeox(checkpoint: Checkpoint, reading: Reading): Transformer {
       softCap: null,
       isCentred: reading.processing.has('center_unembed')
     },
-    positionInputs: length => new Map([positionsInput(length), ...rotaryInputs(rotary, length)]),
+    positionInputs: (start, end) => new Map([positionsInput(start, end), ...rotaryInputs(rotary, start, end)]),
 
     embed: g => g.hook('hook_embed', written(g, embedTokens(g, embedding)), stream),
 

@@ -79,7 +79,7 @@ function readGpt2(checkpoint: Checkpoint, reading: Reading): Transformer {
       softCap: null,
       isCentred: reading.processing.has('center_unembed')
     },
-    positionInputs: length => new Map([positionsInput(length)]),
+    positionInputs: (start, end) => new Map([positionsInput(start, end)]),
 
     embed(g) {
       const embedded = g.hook('hook_embed', written(g, embedTokens(g, tokens)), stream)

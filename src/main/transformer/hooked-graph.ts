@@ -15,8 +15,18 @@ export interface FlattenedHeads {
  */
 export type HookShape = readonly (number | 'position' | 'query' | 'key' | FlattenedHeads)[]
 
+/** What a graph that continues a sequence adds in front of its own positions. */
+export interface EarlierPositions {
+  /** Positions of all keys that a query may see, earlier ones first: float32 [key]. */
+  readonly keyPositions: Value
+  /** Keys and values [row, position, keyValueHeads, dHead] with those of earlier positions in front, [row, key, keyValueHeads, dHead]. */
+  extend(attention: string, keys: Value, values: Value, size: readonly [number, number]): { keys: Value; values: Value }
+}
+
 export interface HookedGraph {
   readonly graph: GraphBuilder
+  /** Where the graph continues sequences whose earlier positions have been computed. */
+  readonly earlier?: EarlierPositions
   /**
    * Whether `position` holds several sequences of one length behind each other, which do not see each other. Whatever depends on the
    * prompt's length is fed for all of them; `sequencePositions` counts the places within one.

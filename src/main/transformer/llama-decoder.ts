@@ -27,6 +27,7 @@ import { WeightMap } from './weights.ts'
 export interface LlamaDecoder {
   readonly shape: TransformerShape
   readonly specialIds: readonly number[]
+  readonly eosIds: readonly number[]
   readonly bosId: number | null
   /** Where tensors may stand: prefixes of the decoder's, whole names of an unembedding that is not tied. */
   readonly prefixes: readonly string[]
@@ -103,13 +104,15 @@ export function llamaDecoder(checkpoint: Checkpoint, reading: Reading, decoder: 
   return {
     shape,
     specialIds: decoder.specialIds,
+    eosIds: decoder.eosIds,
     bosId: decoder.bosId,
     unembedding: {
       weight: weights.unembedding(embedding, decoder.isTied, decoder.unembeddingNames),
       softCap: decoder.logitSoftCap,
       isCentred: reading.processing.has('center_unembed') && decoder.logitSoftCap === null
     },
-    positionInputs: length => new Map([positionsInput(length), ...decoder.rotaries.flatMap(rotary => rotaryInputs(rotary, length))]),
+    positionInputs: (start, end) =>
+      new Map([positionsInput(start, end), ...decoder.rotaries.flatMap(rotary => rotaryInputs(rotary, start, end))]),
 
     embed(g) {
       const rows = embedTokens(g, embedding)

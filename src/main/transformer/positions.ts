@@ -1,4 +1,4 @@
-/** The graph input `positions`: 0, 1, 2, ... as float32, as many as the prompt has tokens. */
+/** The graph input `positions`: those of the tokens that go through, as float32; 0, 1, 2, ... for a whole prompt. */
 import type { Value } from '../onnx/graph.ts'
 import type { PositionInput } from './family.ts'
 import type { HookedGraph } from './hooked-graph.ts'
@@ -12,7 +12,7 @@ export function sequencePositions({ graph }: HookedGraph): Value {
   return graph.input('sequencePositions', 'float32', ['sequencePosition'])
 }
 
-/** What feeds `positions` for a prompt of some length. */
-export function positionsInput(length: number): [string, PositionInput] {
-  return ['positions', { data: Float32Array.from({ length }, (_, position) => position), shape: [length] }]
+/** What feeds it for the positions `[start, end)`. */
+export function positionsInput(start: number, end: number): [string, PositionInput] {
+  return ['positions', { data: Float32Array.from({ length: end - start }, (_, place) => start + place), shape: [end - start] }]
 }

@@ -10,11 +10,14 @@ export interface Rotary {
   readonly frequencies: readonly number[]
 }
 
-/** What feeds the tables, each [length, frequencies]: angles worked out in double precision. */
-export function rotaryInputs({ table, frequencies }: Rotary, length: number): [string, PositionInput][] {
+/** What feeds the tables for the positions `[start, end)`, each [position, frequencies]: angles worked out in double precision. */
+export function rotaryInputs({ table, frequencies }: Rotary, start: number, end: number): [string, PositionInput][] {
   const half = frequencies.length
+  const length = end - start
   const of = (wave: (angle: number) => number): PositionInput => ({
-    data: Float32Array.from({ length: length * half }, (_, place) => wave(Math.floor(place / half) * (frequencies[place % half] ?? 0))),
+    data: Float32Array.from({ length: length * half }, (_, place) =>
+      wave((start + Math.floor(place / half)) * (frequencies[place % half] ?? 0))
+    ),
     shape: [length, half]
   })
   return [
