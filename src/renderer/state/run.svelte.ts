@@ -98,7 +98,8 @@ class CurrentRun {
           return { ...sae, byVariant: Object.fromEntries(byVariant) }
         })
       )
-      if (this.result === result) this.result = { ...result, saes }
+      // Views take another result for another run, so the same knowledge changes nothing.
+      if (this.result === result && JSON.stringify(saes) !== JSON.stringify(result.saes)) this.result = { ...result, saes }
     } catch (thrown) {
       const error = errorOf(thrown)
       if (error.kind === 'connection/lost') return

@@ -16,10 +16,10 @@ class ExactReading {
   #done = $state.raw<(Asked & { values: number[] }) | null>(null)
   #abort: AbortController | null = null
 
-  /** The activations that were read, one per token; null where this was not asked for. */
+  /** The activations that were read, one per token of this very run; null where this was not asked for. */
   of(result: RunResult, sae: string, index: number): number[] | null {
     const done = this.#done
-    return done?.result === result && done.sae === sae && done.index === index ? done.values : null
+    return done?.result.tokens === result.tokens && done.sae === sae && done.index === index ? done.values : null
   }
 
   /** Reads them. */
