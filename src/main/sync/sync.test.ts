@@ -304,12 +304,11 @@ describe('a sync that is stopped', () => {
     const lock = path.join(folder, 'cache', 'sync', 'lock')
     await fs.mkdir(path.dirname(lock), { recursive: true })
     const other = new Syncs(folder, mirror, () => undefined, patience)
-    slowly()
+    for (const at of [0, 1, 2]) server.misbehaviours[batch(at)] = [{ pause: 60 }, { pause: 60 }]
     syncs.start(request(one))
     await until(state => state.state === 'running')
     other.start(request(one))
-    await wait(100)
-    expect(other.state?.state).toBe('waiting')
+    await expect.poll(() => other.state?.state, { interval: 5, timeout: 30_000 }).toBe('waiting')
     await until(state => state.endedAt !== null)
     for await (const state of other.watch(undefined)) if (state?.endedAt != null) break
     expect(other.state).toMatchObject({ state: 'done', fileCount: 0 })
