@@ -72,10 +72,14 @@ describe('an import', () => {
 
     const second = await splice(['import', file, '--db', db, '--json'], { home })
     expect(second).toMatchObject({ code: 0, stderr: '' })
-    const summary = importSummary.parse(JSON.parse(second.stdout))
+    const summary = importSummary.omit({ embeddings: true }).parse(JSON.parse(second.stdout))
     expect(summary.imported + summary.skipped).toBe(total)
     const third = await splice(['import', file, '--db', db, '--json'], { home })
-    expect(importSummary.parse(JSON.parse(third.stdout))).toMatchObject({ imported: 0, skipped: total, rejected: 0 })
+    expect(importSummary.omit({ embeddings: true }).parse(JSON.parse(third.stdout))).toMatchObject({
+      imported: 0,
+      skipped: total,
+      rejected: 0
+    })
   })
 })
 
