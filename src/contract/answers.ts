@@ -45,6 +45,7 @@ export const answersResult = runResult
     model: true,
     tokens: true,
     bosAdded: true,
+    spans: true,
     processing: true,
     processingReason: true,
     layerOrder: true,

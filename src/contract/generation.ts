@@ -63,7 +63,16 @@ export const continuation = continuationKey.extend({
 export type Continuation = z.infer<typeof continuation>
 
 export const generationResult = runResult
-  .pick({ model: true, tokens: true, bosAdded: true, processing: true, processingReason: true, layerOrder: true, provider: true })
+  .pick({
+    model: true,
+    tokens: true,
+    bosAdded: true,
+    spans: true,
+    processing: true,
+    processingReason: true,
+    layerOrder: true,
+    provider: true
+  })
   .extend({
     providerReason: z.string(),
     warnings: z.array(z.string()),

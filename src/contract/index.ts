@@ -69,8 +69,10 @@ import {
   notebookImport,
   noteChange
 } from './notebook.ts'
+import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable, sourceTrap } from './releases.ts'
-import { activeFeature, runEvent, runRequest, runSae, token } from './run.ts'
+import { activeFeature, prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
+import { saeCheckEvent, saeCheckRequest } from './sae-check.ts'
 import { bucketListRequest, syncPlanEvent, syncRequest, syncState } from './sync.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
@@ -138,15 +140,18 @@ export const contract = {
   },
   runs: {
     run: procedure.input(runRequest).output(eventIterator(runEvent)),
+    /** The processing that a run of these SAEs would have, without running anything. */
+    processing: procedure.input(runRequest.pick({ saes: true, processing: true })).output(processingChoice),
+    /** Tries an SAE at neighbouring hook points and other readings, and says which has the numbers that are published of it. */
+    checkSae: procedure.input(saeCheckRequest).output(eventIterator(saeCheckEvent)),
     /** Continues a prompt under several variants, token by token. Ending the stream stops it; what it said stands. */
     generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
     /** Ranks, logits and probabilities of answers to a prompt, token by token. */
     testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
     /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
-    tokenize: procedure
-      .input(z.object({ model: z.string(), text: z.string(), prependBos: z.boolean().default(true) }))
-      .output(z.object({ tokens: z.array(token), bosAdded: z.boolean() }))
+    /** A prompt's tokens, however many. */
+    tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens)
   },
   hooks: {
     /** Names and shapes, without running anything. */

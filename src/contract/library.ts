@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { errorData } from './errors.ts'
 import { trap } from './releases.ts'
-import { normFactor } from './run.ts'
+import { normFactor, runSae } from './run.ts'
 
 /** A model folder, read from its headers alone. */
 export const modelSummary = z.object({
@@ -105,7 +105,7 @@ export type RecentItem = z.infer<typeof recentItem>
 /** The workspace a fresh window opens with: the demo at first, later what was open last. */
 export const workspace = z.object({
   model: z.string(),
-  saes: z.array(z.object({ path: z.string(), hook: z.string().optional(), source: z.string().nullable().optional() })),
+  saes: z.array(runSae.omit({ name: true })),
   promptText: z.string(),
   isDemo: z.boolean()
 })

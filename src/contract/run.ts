@@ -9,6 +9,10 @@ export type ProcessingFlag = z.infer<typeof processingFlag>
 export const processing = z.union([z.enum(['auto', 'none', 'all']), z.array(processingFlag)])
 export type Processing = z.infer<typeof processing>
 
+/** Why a processing is in force: the person chose it, the SAE's release or its own config asks for it, nothing is known of the SAE, or there is none. */
+export const processingOrigin = z.enum(['chosen', 'release', 'config', 'unknown', 'no-sae'])
+export type ProcessingOrigin = z.infer<typeof processingOrigin>
+
 /** Which layers attend locally, where a family alternates: the checkpoint's order, or TransformerLens's (Gemma-2 only). */
 export const layerOrder = z.enum(['checkpoint', 'transformer-lens'])
 export type LayerOrder = z.infer<typeof layerOrder>
@@ -46,8 +50,18 @@ export const runSae = z.object({
 })
 export type RunSae = z.infer<typeof runSae>
 
-/** Text is tokenized as TransformerLens would; ids are used as they are. */
-export const prompt = z.union([z.object({ text: z.string(), prependBos: z.boolean().default(true) }), z.object({ ids: z.array(z.int()) })])
+export const chatMessage = z.object({ role: z.string().min(1), content: z.string() })
+export type ChatMessage = z.infer<typeof chatMessage>
+
+/**
+ * Text is tokenized as TransformerLens would; ids are used as they are; a chat is written by the model's own template, or by
+ * `template` (Jinja), which puts BOS where it wants it. `addGenerationPrompt` opens the model's turn at the end.
+ */
+export const prompt = z.union([
+  z.object({ text: z.string(), prependBos: z.boolean().default(true) }),
+  z.object({ ids: z.array(z.int()) }),
+  z.object({ chat: z.array(chatMessage).min(1), addGenerationPrompt: z.boolean().default(true), template: z.string().optional() })
+])
 export type Prompt = z.infer<typeof prompt>
 
 /** Execution providers of ONNX Runtime, by our names. */
@@ -79,6 +93,19 @@ export type RunRequest = z.infer<typeof runRequest>
 /** A token: its id and text always travel together. */
 export const token = z.object({ id: z.int(), text: z.string(), special: z.boolean() })
 export type Token = z.infer<typeof token>
+
+/** Tokens `[start, end)` of a chat that a message has, with what the template writes around it; `prompt` is the model's opened turn. */
+export const roleSpan = z.object({ role: z.string(), start: z.int(), end: z.int() })
+export type RoleSpan = z.infer<typeof roleSpan>
+
+/** A prompt in tokens. `bosAdded`: a BOS token was put before the text. `spans`: of a chat, which tokens belong to whom. */
+export const promptTokens = z.object({
+  tokens: z.array(token),
+  bosAdded: z.boolean(),
+  spans: z.array(roleSpan).optional(),
+  warnings: z.array(z.string())
+})
+export type PromptTokens = z.infer<typeof promptTokens>
 
 export const predictedToken = z.object({ id: z.int(), text: z.string(), logit: maybeNumber, logProb: maybeNumber })
 export type PredictedToken = z.infer<typeof predictedToken>
@@ -130,6 +157,8 @@ export const saeReading = z.object({
   /** Mean cosine similarity of x and its reconstruction. */
   cosineSimilarity: maybeNumber,
   positions: z.int(),
+  /** The same over all positions, special tokens too. */
+  withSpecial: z.object({ l0: maybeNumber, explainedVariance: maybeNumber, positions: z.int() }),
   features: z.array(z.array(activeFeature))
 })
 export type SaeReading = z.infer<typeof saeReading>
@@ -137,6 +166,35 @@ export type SaeReading = z.infer<typeof saeReading>
 /** The factor by which an SAE's input is scaled, and where it is from: its own files, its release, or the person. */
 export const normFactor = z.object({ value: z.number(), from: z.enum(['file', 'release', 'chosen']) })
 export type NormFactor = z.infer<typeof normFactor>
+
+/** A published figure, and what states it: the table of releases, the SAE's own files, or its path. */
+export const publishedFigure = z.object({ value: z.number(), from: z.enum(['release', 'file', 'path']) })
+export type PublishedFigure = z.infer<typeof publishedFigure>
+
+export const publishedMetrics = z.object({ l0: publishedFigure.nullable(), explainedVariance: publishedFigure.nullable() })
+export type PublishedMetrics = z.infer<typeof publishedMetrics>
+
+/**
+ * A figure that is off the published one by more than a factor of two, whether special tokens count or not. Without a published
+ * explained variance, one below zero is off, and `published` and `factor` are null.
+ */
+export const offMetric = z.object({
+  metric: z.enum(['l0', 'explained-variance']),
+  measured: maybeNumber,
+  published: z.number().nullable(),
+  /** How many times: of L0s as they are, of explained variances by what they leave unexplained. */
+  factor: maybeNumber
+})
+export type OffMetric = z.infer<typeof offMetric>
+
+/** Why an SAE may sit on another tensor than the one that it was made for. */
+export const alarm = z.object({
+  off: z.array(offMetric).min(1),
+  positions: z.int(),
+  /** In one sentence, with the numbers. */
+  text: z.string()
+})
+export type Alarm = z.infer<typeof alarm>
 
 /** An SAE of a run: `hookOut` is where a transcoder's output stands in, null for SAEs; `notes` say how it is read. */
 export const saeResult = z.object({
@@ -146,6 +204,9 @@ export const saeResult = z.object({
   path: z.string(),
   normFactor: normFactor.nullable(),
   notes: z.array(z.string()),
+  published: publishedMetrics,
+  /** Set where its metrics in the variant without splices are far from the published ones, over enough tokens. */
+  alarm: alarm.nullable(),
   /** Neuronpedia source `modelId/layer`, or null when none is known. */
   source: z.string().nullable(),
   /** Whether the person chose the source by hand. */
@@ -156,10 +217,9 @@ export type SaeResult = z.infer<typeof saeResult>
 
 export const runResult = z.object({
   model: z.object({ path: z.string(), name: z.string() }),
-  tokens: z.array(token),
-  /** True where a BOS token was put before the text. */
-  bosAdded: z.boolean(),
+  ...promptTokens.shape,
   processing: z.array(processingFlag),
+  processingFrom: processingOrigin,
   /** Why this processing is in force, in a few words. */
   processingReason: z.string(),
   layerOrder,
@@ -169,7 +229,6 @@ export const runResult = z.object({
   provider: z.string(),
   /** What the choice of provider rests on, or why another one fell back. */
   providerReason: z.string(),
-  warnings: z.array(z.string()),
   milliseconds: z.object({ load: z.number(), compile: z.number(), run: z.number() })
 })
 export type RunResult = z.infer<typeof runResult>

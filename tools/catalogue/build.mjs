@@ -19,7 +19,7 @@ const facts = read(join(folder, 'sae-releases.json'))
 const models = { ...read(join(folder, 'neuronpedia-models.json')), ...read(new URL('models.json', import.meta.url)) }
 const traps = read(new URL('traps.json', import.meta.url))
 
-/** The demo's own SAEs. Its sparse one has no explanations, and must not show its neighbour's. */
+/** The demo's own SAEs, with the figures of resources/demo/report.json. Its sparse one has no explanations, and must not show its neighbour's. */
 const demo = [
   {
     release: 'demo-scope-res',
@@ -27,9 +27,9 @@ const demo = [
     model: 'demo-gemma2-tiny',
     format: 'gemma_2',
     saes: [
-      { id: 'layer_1/width_1k/average_l0_15', l0: 14.69, neuronpedia: 'demo-gemma2-tiny/1-demo-res-1k' },
-      { id: 'layer_2/width_1k/average_l0_15', l0: 15.25, neuronpedia: 'demo-gemma2-tiny/2-demo-res-1k' },
-      { id: 'layer_2/width_1k/average_l0_3', l0: 3.28 }
+      { id: 'layer_1/width_1k/average_l0_15', l0: 14.69, varianceExplained: 0.9328, neuronpedia: 'demo-gemma2-tiny/1-demo-res-1k' },
+      { id: 'layer_2/width_1k/average_l0_15', l0: 15.25, varianceExplained: 0.8838, neuronpedia: 'demo-gemma2-tiny/2-demo-res-1k' },
+      { id: 'layer_2/width_1k/average_l0_3', l0: 3.28, varianceExplained: 0.794 }
     ]
   },
   {
@@ -38,8 +38,8 @@ const demo = [
     model: 'demo-gemma2-tiny',
     format: 'sae_lens',
     saes: [
-      { id: 'blocks.2.hook_mlp_out', l0: 15.5, neuronpedia: 'demo-gemma2-tiny/2-demo-mlp-1k' },
-      { id: 'blocks.2.attn.hook_z', l0: 14.8, neuronpedia: 'demo-gemma2-tiny/2-demo-att-1k' }
+      { id: 'blocks.2.hook_mlp_out', l0: 15.5, varianceExplained: 0.8806, neuronpedia: 'demo-gemma2-tiny/2-demo-mlp-1k' },
+      { id: 'blocks.2.attn.hook_z', l0: 14.8, varianceExplained: 0.9238, neuronpedia: 'demo-gemma2-tiny/2-demo-att-1k' }
     ]
   }
 ]

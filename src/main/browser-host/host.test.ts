@@ -245,7 +245,10 @@ describe('a host of its own', () => {
     const url = lines[0]!
     const client = clientOf(openSocket({ url, cookie: await cookieOf(url) }))
     // A tokenization starts the inference process and waits for it.
-    await client.runs.tokenize({ model: fileURLToPath(new URL('../../../resources/demo/model', import.meta.url)), text: 'words' })
+    await client.runs.tokenize({
+      model: fileURLToPath(new URL('../../../resources/demo/model', import.meta.url)),
+      prompt: { text: 'words' }
+    })
     const { engineProcess, inferenceProcess } = await client.engine.status()
     return { child, lines, processes: [engineProcess, inferenceProcess!] }
   }

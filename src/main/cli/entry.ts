@@ -49,6 +49,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
   switch (command) {
     case 'run':
       return (await import('./run.ts')).run(argv, terminal)
+    case 'check-sae':
+      return (await import('./check-sae.ts')).checkSae(argv, terminal)
     case 'test-prompt':
       return (await import('./test-prompt.ts')).testPrompt(argv, terminal)
     case 'generate':

@@ -13,6 +13,7 @@ export const commands = [
   'test-prompt',
   'generate',
   'eval',
+  'check-sae',
   'hooks',
   'inspect',
   'import',
@@ -36,6 +37,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice test-prompt --model DIR --prompt TEXT --answer A what a model makes of answers to a prompt
   splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
+  splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
@@ -83,7 +85,7 @@ Runs one prompt under several variants and compares them.
   --splice-positions WHICH  all, no-special (leaves BOS and the like alone), or half-open ranges from zero
   --processing WHICH        TransformerLens's weight processing: none, all, auto, or a list of fold_ln,
                             center_writing_weights, center_unembed, fold_value_biases. auto is all without an
-                            SAE, and with one what its config, or else its release, asks for
+                            SAE, and with one what its release, or else its config, asks for, as in SAELens 6
   --layer-order WHICH       Gemma-2 only: the checkpoint's order of local and global layers, or TransformerLens's
   --top-k N                 predictions listed at each position (10)
   --top-features N          features listed at each position (5)
@@ -91,6 +93,26 @@ Runs one prompt under several variants and compares them.
   --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
   --json                    prints one JSON object
+${everywhere}
+
+${exits}
+`,
+  'check-sae': `splice check-sae --model DIR --sae PATH[@HOOK] [--prompt TEXT | --ids 2,106,108] [--no-bos] [--sae-norm-factor F]
+           [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens] [--provider NAME] [--json]
+
+Measures an SAE's L0 and explained variance on a text and compares them with the published ones (its release, its files, its path).
+Then it tries hook points of its width in its layer and the layers beside, the processings that make a difference there, its
+norm factor on and off, and BOS and special tokens otherwise, and says which has the published numbers. A figure is off when
+it is more than two times the published one; explained variances are compared by what they leave unexplained.
+
+  --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
+  --sae PATH[@HOOK]         the SAE's folder or file, at its own hook point or at HOOK (HOOK_IN:HOOK_OUT for a transcoder)
+  --prompt TEXT             without it and --ids a text of Splice's own; 48 tokens and more are reliable
+  --ids 2,106,108           token ids, used as they are
+  --no-bos                  puts no BOS before the text
+  --sae-norm-factor F       the factor in force, where it is another than the SAE's own
+  --processing WHICH        the reading in force, as in splice run
+  --json                    prints {published, tries: [{hook, processing, l0, explainedVariance, fits, ...}], verdict, ...}
 ${everywhere}
 
 ${exits}

@@ -40,8 +40,8 @@ export function readModelArguments(args: Arguments, command: string, exists?: (p
   }
 }
 
-/** The prompt that `--prompt` or `--ids` gives. */
-function readPrompt(args: Arguments, command: string): Prompt {
+/** The prompt that `--prompt` or `--ids` gives a command. */
+export function readPrompt(args: Arguments, command: string): Prompt {
   const text = args.values.get('prompt')
   const ids = args.values.get('ids')
   if (text !== undefined && ids !== undefined) throw mistake('--ids', '--prompt and --ids are both given.', 'Give one of them.')

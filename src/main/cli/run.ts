@@ -1,7 +1,8 @@
 /** `splice run`: one prompt under several variants, as a table or as JSON. */
 import { SpliceError } from '../../contract/errors.ts'
-import type { RunRequest, RunResult } from '../../contract/run.ts'
+import type { Alarm, RunRequest, RunResult, SaeResult } from '../../contract/run.ts'
 import type { Engine } from '../engine/engine.ts'
+import { checkCommand } from './check-request.ts'
 import { exitCode } from './exit.ts'
 import { readRunOrder } from './run-request.ts'
 import { runTable } from './run-table.ts'
@@ -17,8 +18,14 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     return resultOf(client, order.request, terminal)
   })
   for (const warning of order.json ? [] : result.warnings) terminal.note(`splice: ${warning}`)
+  for (const sae of result.saes) if (sae.alarm !== null) terminal.note(alarmLine(order.request, sae, sae.alarm))
   await terminal.print(order.json ? `${JSON.stringify(result)}\n` : runTable(result))
   return exitCode.done
+}
+
+/** The line for stderr when an SAE's figures are far from the published ones, with the command that looks into it. */
+function alarmLine(request: RunRequest, sae: SaeResult, { text }: Alarm): string {
+  return `splice: ${sae.name}: ${text}; it may sit on another tensor than its own. To check: ${checkCommand(request, sae)}`
 }
 
 async function resultOf(client: Engine['client'], request: RunRequest, terminal: Terminal): Promise<RunResult> {

@@ -58,11 +58,13 @@ export async function* generate(
   signal?: AbortSignal
 ): AsyncGenerator<GenerationEvent, void> {
   const { model, saes, prompt, variants, processing, layerOrder, provider } = request
-  const { job, releases, flags, reason } = await jobOf(
+  const { job, opened, flags, reason } = await jobOf(
     runRequest.parse({ model, saes, prompt, variants, processing, layerOrder, provider }),
     services
   )
-  const sourceOf = new Map(saes.map(({ name, source }, index) => [name, source === undefined ? (releases[index]?.source ?? null) : source]))
+  const sourceOf = new Map(
+    saes.map(({ name, source }, index) => [name, source === undefined ? (opened[index]?.known?.source ?? null) : source])
+  )
   const explainer = new Explainer(services.mirror, sourceOf)
   const abort = new AbortController()
   const events = new EventQueue<GenerationStep | Extract<GenerationEvent, { type: 'progress' }>>()

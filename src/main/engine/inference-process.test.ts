@@ -51,7 +51,7 @@ describe('the inference process', () => {
     const [first, second, tokens] = await Promise.all([
       inference.run(job, undefined, nothing),
       inference.run({ ...job, topK: 1 }, undefined, nothing),
-      inference.tokenize(job.model, 'Once upon a time', true)
+      inference.tokenize(job.model, { text: 'Once upon a time', prependBos: true })
     ])
     expect(first.variants[0]?.topK.at(-1)?.map(({ text }) => text)[0]).toBe(' there')
     expect(second.variants[0]?.topK.at(-1)).toHaveLength(1)
@@ -115,8 +115,8 @@ test('a cancelled tokenization leaves a run that hangs alone; cancelling that ru
   const abortRun = new AbortController()
   const run = errorOf(inference.run({ ...job, topK: 9 }, abortRun.signal, () => process.kill(hanging, 'SIGSTOP')))
   const abortTokens = new AbortController()
-  const cancelledTokens = errorOf(inference.tokenize(job.model, 'Once', true, abortTokens.signal))
-  const waitingTokens = inference.tokenize(job.model, 'Once', true)
+  const cancelledTokens = errorOf(inference.tokenize(job.model, { text: 'Once', prependBos: true }, abortTokens.signal))
+  const waitingTokens = inference.tokenize(job.model, { text: 'Once', prependBos: true })
   abortTokens.abort()
   expect((await cancelledTokens).kind).toBe('run/cancelled')
   expect(inference.processId).toBe(hanging)

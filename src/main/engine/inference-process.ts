@@ -9,6 +9,7 @@ import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
+import type { Prompt, PromptTokens } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
@@ -23,6 +24,7 @@ import {
   type InferenceResult,
   type InferredAnswers,
   type InferredGeneration,
+  type MeasureResult,
   type ToInference
 } from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
@@ -224,6 +226,13 @@ export class InferenceProcess {
     return answer.table
   }
 
+  /** What a job's SAEs measure on the model as it is; waits and throws as `run` does. */
+  async measure(job: InferenceJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<MeasureResult> {
+    const answer = await this.#inTurn(id => ({ kind: 'measure', id, job }), signal, onProgress)
+    if (answer.kind !== 'measure') throw new Error(`the inference process answered a measurement with ${answer.kind}`)
+    return answer.result
+  }
+
   /** One activation and, with a window, its values; waits and throws as `run` does. */
   async activation(
     hookJob: HookJob,
@@ -277,15 +286,10 @@ export class InferenceProcess {
     return answer.pass
   }
 
-  /** Tokens of a text. Throws what the model's folder or tokenizer throws. */
-  async tokenize(
-    model: string,
-    text: string,
-    prependBos: boolean,
-    signal?: AbortSignal
-  ): Promise<Extract<FromInference, { kind: 'tokenize' }>['result']> {
+  /** Tokens of a prompt. Throws what the model's folder or tokenizer throws. */
+  async tokenize(model: string, prompt: Prompt, signal?: AbortSignal): Promise<PromptTokens> {
     const answer = await this.#request(
-      id => ({ kind: 'tokenize', id, model, text, prependBos }),
+      id => ({ kind: 'tokenize', id, model, prompt }),
       signal,
       () => undefined
     )

@@ -21,6 +21,8 @@ import { checkLogits } from './logit-check.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
 import { explainEntries, watchNotebook } from './notebook-events.ts'
 import { run } from './runs.ts'
+import { checkSae } from './sae-check/check.ts'
+import { processingOf } from './sae-loadings.ts'
 import { overviewOf } from './source-overview.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
@@ -91,12 +93,12 @@ export function makeRouter(services: EngineServices) {
     },
     runs: {
       run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      processing: os.runs.processing.handler(({ input }) => processingOf(input.processing, input.saes)),
+      checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
       testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
-      tokenize: os.runs.tokenize.handler(({ input, signal }) =>
-        services.inference.tokenize(input.model, input.text, input.prependBos, signal)
-      )
+      tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal))
     },
     hooks: {
       points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),

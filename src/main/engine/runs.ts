@@ -1,13 +1,15 @@
 /** Runs as clients ask for them: decides the reading, sends the job to inference, puts explanations to the features. */
 import path from 'node:path'
-import type { ActiveFeature, RunEvent, RunRequest, RunResult } from '../../contract/run.ts'
+import type { ActiveFeature, RunEvent, RunRequest, RunResult, SaeResult } from '../../contract/run.ts'
 import type { Mirror } from '../explanations/mirror.ts'
 import type { InferenceJob, InferenceResult } from '../inference/messages.ts'
-import { type KnownSae, readingFacts, releaseOf } from '../library/releases.ts'
-import { openSae } from '../sae/open.ts'
+import { baselineOf } from '../inference/variants.ts'
+import { readingFacts } from '../library/releases.ts'
 import { EventQueue } from './event-queue.ts'
 import type { InferenceProcess } from './inference-process.ts'
-import { chooseProcessing, type SaeLoading } from './processing.ts'
+import { chooseProcessing } from './processing.ts'
+import { alarmOf } from './sae-check/alarm.ts'
+import { openRunSae } from './sae-loadings.ts'
 
 export interface RunServices {
   readonly inference: InferenceProcess
@@ -17,8 +19,11 @@ export interface RunServices {
 
 /** A request with everything decided, and what it was decided by. */
 export async function jobOf(request: RunRequest, { home }: Pick<RunServices, 'home'>) {
-  const releases = await Promise.all(request.saes.map(sae => releaseOf(sae.path)))
-  const { flags, reason } = chooseProcessing(request.processing, await loadingsOf(request, releases))
+  const opened = await Promise.all(request.saes.map(openRunSae))
+  const { flags, from, reason } = chooseProcessing(
+    request.processing,
+    opened.map(({ loading }) => loading)
+  )
   const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, hooks, save } = request
   const job: InferenceJob = {
     model,
@@ -32,15 +37,15 @@ export async function jobOf(request: RunRequest, { home }: Pick<RunServices, 'ho
     hooks,
     save,
     processing: [...flags],
-    saes: request.saes.map(({ source: _, ...sae }, index) => ({ ...sae, release: readingFacts(releases[index] ?? null) })),
+    saes: request.saes.map(({ source: _, ...sae }, index) => ({ ...sae, release: readingFacts(opened[index]?.known ?? null) })),
     cacheFolder: path.join(home, 'cache')
   }
-  return { job, releases, flags, reason }
+  return { job, opened, flags, from, reason }
 }
 
 /** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
 export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
-  const { job, releases, flags, reason } = await jobOf(request, services)
+  const { job, opened, flags, from, reason } = await jobOf(request, services)
   const abort = new AbortController()
   const events = new EventQueue<RunEvent>()
   const cancel = () => abort.abort()
@@ -53,49 +58,50 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
   try {
     yield* events
     const result = await work
-    const sources = request.saes.map((sae, index) => ({
-      source: sae.source === undefined ? (releases[index]?.source ?? null) : sae.source,
-      byHand: sae.source !== undefined && sae.source !== null
-    }))
-    const explained = await explain(result, sources, services.mirror)
-    yield { type: 'result', result: { ...explained, processing: [...flags], processingReason: reason } }
+    const baseline = request.variants[baselineOf(request.variants) ?? -1]?.name
+    const known = request.saes.map(({ source }, index): KnownOfSae => {
+      const published = opened[index]?.published ?? { l0: null, explainedVariance: null }
+      const reading = result.saes[index]?.byVariant[baseline ?? '']
+      return {
+        source: source === undefined ? (opened[index]?.known?.source ?? null) : source,
+        sourceChosenByHand: source !== undefined && source !== null,
+        published,
+        alarm: reading === undefined ? null : alarmOf(reading, published)
+      }
+    })
+    const explained = await explain(result, known, services.mirror)
+    yield { type: 'result', result: { ...explained, processing: [...flags], processingFrom: from, processingReason: reason } }
   } finally {
     signal?.removeEventListener('abort', cancel)
     abort.abort()
   }
 }
 
-/** What each SAE asks of the model's loading. Throws what is wrong with an SAE, before the model is opened. */
-async function loadingsOf(request: Pick<RunRequest, 'saes'>, releases: readonly (KnownSae | null)[]): Promise<SaeLoading[]> {
-  return Promise.all(
-    request.saes.map(async ({ name, path: at, hook, hookOut, normFactor }, index) => {
-      const known = releases[index] ?? null
-      const sae = await openSae(at, { hook, hookOut, normFactor, release: readingFacts(known) })
-      return { name, ownKwargs: sae.modelFromPretrainedKwargs, releaseKwargs: known?.modelFromPretrainedKwargs ?? null }
-    })
-  )
-}
+/** What a result says of an SAE besides what inference gives. */
+type KnownOfSae = Pick<SaeResult, 'source' | 'sourceChosenByHand' | 'published' | 'alarm'>
 
 /** Each feature with its own explanations and known maximum, from the SAE's source; none where no source is known. */
 async function explain(
   { mappedBytes: _, ...result }: InferenceResult,
-  sources: readonly { source: string | null; byHand: boolean }[],
+  known: readonly KnownOfSae[],
   mirror: Mirror
-): Promise<Omit<RunResult, 'processing' | 'processingReason'>> {
+): Promise<Omit<RunResult, 'processing' | 'processingFrom' | 'processingReason'>> {
   const saes = await Promise.all(
     result.saes.map(async (sae, index) => {
-      const { source, byHand } = sources[index] ?? { source: null, byHand: false }
+      const its = known[index]
+      if (its === undefined) throw new Error(`the inference process gave an SAE ${sae.name} that the run does not have`)
+      const { source } = its
       const readings = Object.entries(sae.byVariant)
       const fired = new Set(readings.flatMap(([, reading]) => reading.features.flat().map(feature => feature.index)))
-      const known = source === null ? new Map() : await mirror.explanationsOf(source, [...fired])
+      const explanations = source === null ? new Map() : await mirror.explanationsOf(source, [...fired])
       const explainFeature = ({ index, activation }: { index: number; activation: ActiveFeature['activation'] }): ActiveFeature => {
-        const found = known.get(index)
+        const found = explanations.get(index)
         return { index, activation, maxActivation: found?.maxActivation ?? null, explanations: found?.explanations ?? [] }
       }
       const byVariant = Object.fromEntries(
         readings.map(([name, reading]) => [name, { ...reading, features: reading.features.map(atToken => atToken.map(explainFeature)) }])
       )
-      return { ...sae, source, sourceChosenByHand: byHand, byVariant }
+      return { ...sae, ...its, byVariant }
     })
   )
   return { ...result, saes }

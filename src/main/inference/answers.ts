@@ -8,7 +8,8 @@ import { toMaybeNumber } from '../../contract/numbers.ts'
 import type { Token } from '../../contract/run.ts'
 import type { AnswersJob, InferredAnswers } from './messages.ts'
 import type { OpenModel } from './models.ts'
-import { type InferenceState, type Pause, prepare, requireContext, requireIds } from './run.ts'
+import { requireContext, requireIds } from './prompt-tokens.ts'
+import { type InferenceState, type Pause, prepare, promptOf } from './run.ts'
 import { largest, logSumExp } from './sampling.ts'
 import { openSequences } from './sequence-pass.ts'
 
@@ -83,8 +84,7 @@ export async function scoreAnswers(job: AnswersJob, state: InferenceState, pause
 
   return {
     model: { path: model.checkpoint.folder, name: model.name },
-    tokens: [...prompt],
-    bosAdded: prepared.bosAdded,
+    ...promptOf(prepared),
     layerOrder: job.layerOrder,
     provider: chosen.provider,
     warnings,

@@ -12,9 +12,11 @@ import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { logitEffects } from './logit-effects.ts'
+import { measureSaes } from './measure.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
 import { defaultBudget } from './plan.ts'
+import { tokenizePrompt } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, runJob } from './run.ts'
 
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
@@ -26,6 +28,8 @@ const hookState: HookState = {
   budget: defaultBudget,
   kept: new KeptActivations(keptActivationBytes)
 }
+/** Plans of checks, apart from those of runs. */
+const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
@@ -63,9 +67,8 @@ async function pauseOfEvaluation(id: number): Promise<void> {
 
 async function tokenize(message: Extract<ToInference, { kind: 'tokenize' }>): Promise<FromInference> {
   const reading = { processing: new Set<never>(), layerOrder: 'checkpoint', hookMlpIn: false } as const
-  const { vocabulary } = await state.models.model(message.model, reading)
-  const { ids, bosAdded } = vocabulary.encode(message.text, message.prependBos)
-  return { kind: 'tokenize', id: message.id, result: { tokens: ids.map(id => vocabulary.token(id)), bosAdded } }
+  const model = await state.models.model(message.model, reading)
+  return { kind: 'tokenize', id: message.id, result: await tokenizePrompt(message.prompt, model) }
 }
 
 /** Numbers of hook points, or the values of one. */
@@ -77,6 +80,10 @@ async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activatio
   const { hook, magnitudes, differenceMagnitudes } = kept
   const window = message.window === null ? null : lookThrough(kept, message.window)
   return { kind: 'activation', id, activation: { hook, magnitudes, differenceMagnitudes }, window }
+}
+
+async function measure({ id, job }: Extract<ToInference, { kind: 'measure' }>): Promise<FromInference> {
+  return { kind: 'measure', id, result: await measureSaes(job, measureState, (stage, fraction) => pauseOf(id, stage, fraction)) }
 }
 
 async function score({ id, answersJob }: Extract<ToInference, { kind: 'answers' }>): Promise<FromInference> {
@@ -100,6 +107,7 @@ async function answer(message: ToInference): Promise<void> {
     else if (message.kind === 'generate') send(await continuePrompt(message))
     else if (message.kind === 'answers') send(await score(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
+    else if (message.kind === 'measure') send(await measure(message))
     else if (message.kind === 'effects') {
       const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'effects', id: message.id, effects })

@@ -5,7 +5,7 @@ import { toMaybeNumber } from '../../contract/numbers.ts'
 import type { Token, Variant } from '../../contract/run.ts'
 import type { GenerationJob, GenerationStep, InferredContinuation, InferredFeatures, InferredGeneration } from './messages.ts'
 import type { OpenModel } from './models.ts'
-import { type InferenceState, type Pause, type Prepared, prepare } from './run.ts'
+import { type InferenceState, type Pause, type Prepared, prepare, promptOf } from './run.ts'
 import { largest, logSumExp, type Randomness, randomnessOf, sampleToken } from './sampling.ts'
 import { openSequences, type PassResult } from './sequence-pass.ts'
 import { stopTokens } from './stop-tokens.ts'
@@ -164,8 +164,7 @@ export async function generate(job: GenerationJob, state: InferenceState, pause:
 
   return {
     model: { path: model.checkpoint.folder, name: model.name },
-    tokens: [...prompt],
-    bosAdded: prepared.bosAdded,
+    ...promptOf(prepared),
     layerOrder: job.layerOrder,
     provider: chosen.provider,
     providerReason: chosen.reason,

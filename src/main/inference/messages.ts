@@ -6,7 +6,7 @@ import { continuation, continuationKey, generationEvent, generationRequest, gene
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { featureEffects } from '../../contract/logit-effects.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
-import { processingFlag, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
+import { processingFlag, prompt, promptTokens, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
 import { jobSae } from './job-sae.ts'
 
@@ -23,12 +23,30 @@ const inferredFeature = z.object({ index: z.int(), activation: maybeNumber })
 const inferredReading = saeReading.extend({ features: z.array(z.array(inferredFeature)) })
 
 /** A run's result before explanations are put to its features. */
-export const inferenceResult = runResult.omit({ saes: true, processing: true, processingReason: true }).extend({
-  saes: z.array(saeResult.omit({ source: true, sourceChosenByHand: true }).extend({ byVariant: z.record(z.string(), inferredReading) })),
+export const inferenceResult = runResult.omit({ saes: true, processing: true, processingFrom: true, processingReason: true }).extend({
+  saes: z.array(
+    saeResult
+      .omit({ published: true, alarm: true, source: true, sourceChosenByHand: true })
+      .extend({ byVariant: z.record(z.string(), inferredReading) })
+  ),
   /** Bytes of weights that open sessions map. */
   mappedBytes: z.number()
 })
 export type InferenceResult = z.infer<typeof inferenceResult>
+
+/** What the SAEs of a job measure on the model as it is: nothing is spliced, and nothing predicted. */
+export const measureResult = z.object({
+  tokens: z.array(token),
+  saes: z.array(
+    z.object({
+      name: z.string(),
+      reading: inferredReading,
+      /** Mean norm of what it reconstructs, over the measured positions. */
+      meanNorm: z.number().nullable()
+    })
+  )
+})
+export type MeasureResult = z.infer<typeof measureResult>
 
 /** A continuation with everything decided. */
 export const generationJob = generationRequest.omit({ processing: true, saes: true, seed: true }).extend({
@@ -70,8 +88,6 @@ export const inferredGeneration = generationResult
   })
 export type InferredGeneration = z.infer<typeof inferredGeneration>
 
-export const tokenizeResult = z.object({ tokens: z.array(token), bosAdded: z.boolean() })
-
 /** A run of which one variant is looked at, and the one it is compared with. */
 export const hookJob = z.object({ job: inferenceJob, variant: z.string(), against: z.string().nullable() })
 export type HookJob = z.infer<typeof hookJob>
@@ -94,8 +110,9 @@ export type WindowAnswer = z.infer<typeof windowAnswer>
 
 export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), id: z.int(), job: inferenceJob }),
-  z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), text: z.string(), prependBos: z.boolean() }),
+  z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), prompt }),
   z.object({ kind: z.literal('hooks'), id: z.int(), hookJob }),
+  z.object({ kind: z.literal('measure'), id: z.int(), job: inferenceJob }),
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
@@ -110,8 +127,9 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), threads: z.int() }),
   z.object({ kind: z.literal('progress'), id: z.int(), stage: z.string(), fraction: z.number() }),
   z.object({ kind: z.literal('run'), id: z.int(), result: inferenceResult }),
-  z.object({ kind: z.literal('tokenize'), id: z.int(), result: tokenizeResult }),
+  z.object({ kind: z.literal('tokenize'), id: z.int(), result: promptTokens }),
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
+  z.object({ kind: z.literal('measure'), id: z.int(), result: measureResult }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),

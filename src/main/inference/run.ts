@@ -2,7 +2,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
 import { fromMaybeNumber } from '../../contract/numbers.ts'
-import type { Token } from '../../contract/run.ts'
+import type { PromptTokens } from '../../contract/run.ts'
 import { attach } from '../sae/fit.ts'
 import { RowTensor } from './activation.ts'
 import { ActivationFile } from './activation-file.ts'
@@ -14,6 +14,7 @@ import type { OpenModel, OpenModels } from './models.ts'
 import type { PlanRequest, Stage, StageBudget } from './plan.ts'
 import { predictionInputs } from './prediction-graph.ts'
 import { PredictionTable } from './prediction-table.ts'
+import { runnablePrompt } from './prompt-tokens.ts'
 import { SaeReadings } from './sae-readings.ts'
 import { captureFilter, type KeptActivation } from './save.ts'
 import { chooseProvider, onnxRuntime, type ProviderChoice } from './sessions.ts'
@@ -29,52 +30,13 @@ export interface InferenceState {
   readonly budget: StageBudget
 }
 
-/** Throws `run/token-id` for ids that the model does not have. */
-export function requireIds(ids: readonly number[], field: string, { name, transformer }: OpenModel): void {
-  const { vocabulary } = transformer.shape
-  const outside = ids.find(id => id < 0 || id >= vocabulary)
-  if (outside === undefined) return
-  throw new SpliceError('run/token-id', `token id ${outside} is not in the vocabulary of ${name}`, {
-    field,
-    hint: `Its ids are 0 to ${vocabulary - 1}.`
-  })
-}
-
-/** Throws `run/too-long` where `length` tokens, which `what` has, are more than the model's context. */
-export function requireContext(length: number, what: string, { name, transformer }: OpenModel): void {
-  const { context } = transformer.shape
-  if (length <= context) return
-  throw new SpliceError('run/too-long', `${what} ${length} tokens, but ${name} has a context of ${context}`, {
-    field: 'prompt',
-    hint: `Shorten it by ${length - context} tokens.`
-  })
-}
-
-/** The prompt's tokens. Throws `run/empty-prompt`, `run/token-id`, `run/too-long`. */
-function tokensOf(job: PreparedJob, model: OpenModel): { tokens: Token[]; bosAdded: boolean; warnings: string[] } {
-  const empty = new SpliceError('run/empty-prompt', 'the prompt is empty', { field: 'prompt', hint: 'Type some text, or give token ids.' })
-  if ('text' in job.prompt && job.prompt.text === '') throw empty
-  const { ids, bosAdded } =
-    'ids' in job.prompt ? { ids: job.prompt.ids, bosAdded: false } : model.vocabulary.encode(job.prompt.text, job.prompt.prependBos)
-  if (ids.length === 0) throw empty
-  requireIds(ids, 'ids', model)
-  requireContext(ids.length, 'the prompt has', model)
-  const isAsked = 'text' in job.prompt && job.prompt.prependBos
-  const startsWithBos = isAsked && !bosAdded && ids[0] === model.transformer.bosId
-  const warnings = startsWithBos ? ['the text starts with BOS itself, so none was put before it'] : []
-  return { tokens: ids.map(id => model.vocabulary.token(id)), bosAdded, warnings }
-}
-
 /** What of a job says which files to open and what to run through them. */
 export type PreparedJob = Pick<InferenceJob, 'model' | 'saes' | 'prompt' | 'variants' | 'processing' | 'layerOrder' | 'cacheFolder'>
 
 /** A job whose files are open and whose request is checked. */
-export interface Prepared {
+export interface Prepared extends PromptTokens {
   readonly model: OpenModel
   readonly saes: readonly PlannedSae[]
-  readonly tokens: readonly Token[]
-  readonly bosAdded: boolean
-  readonly warnings: readonly string[]
   readonly stamp: string
 }
 
@@ -91,9 +53,9 @@ export async function prepare(job: PreparedJob, { models }: Pick<InferenceState,
   )
   const saes = opened.map(({ planned }) => planned)
   checkVariants(job.variants, saes)
-  const { tokens, bosAdded, warnings } = tokensOf(job, model)
-  checkPositions(job.variants, tokens.length)
-  return { model, saes, tokens, bosAdded, warnings, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
+  const prompt = await runnablePrompt(job.prompt, model)
+  checkPositions(job.variants, prompt.tokens.length)
+  return { ...prompt, model, saes, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
 }
 
 /** Whether a run writes whole logits. */
@@ -116,7 +78,7 @@ function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean,
 export async function runJob(job: InferenceJob, state: InferenceState, pause: Pause): Promise<InferenceResult> {
   const started = performance.now()
   const prepared = await prepare(job, state)
-  const { model, saes, tokens } = prepared
+  const { model, saes } = prepared
   const splices = saes.some(sae => sae.spliced)
   const choice = chooseProvider(job.provider)
   const loaded = performance.now()
@@ -158,8 +120,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
   }
   return {
     model: { path: model.checkpoint.folder, name: model.name },
-    tokens: [...tokens],
-    bosAdded: prepared.bosAdded,
+    ...promptOf(prepared),
     layerOrder: job.layerOrder,
     ...result,
     provider: chosen.provider,
@@ -168,6 +129,11 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     milliseconds: { load: loaded - started, compile: ready - loaded, run: finished - ready },
     mappedBytes: state.plans.mappedBytes
   }
+}
+
+/** What a result tells of its prompt. */
+export function promptOf({ tokens, bosAdded, spans }: PromptTokens): Omit<PromptTokens, 'warnings'> {
+  return { tokens, bosAdded, ...(spans === undefined ? {} : { spans }) }
 }
 
 function openFile(file: string, job: InferenceJob, { model, saes, tokens }: Prepared, { stages }: Compiled): Promise<ActivationFile> {
@@ -182,7 +148,7 @@ export interface ActivationSink {
   take(activations: readonly KeptActivation[]): Promise<void>
 }
 
-const noSink: ActivationSink = { wants: () => false, take: async () => undefined }
+export const noSink: ActivationSink = { wants: () => false, take: async () => undefined }
 
 function sinkOf(file: ActivationFile): ActivationSink {
   return {
@@ -295,6 +261,11 @@ export class StageOutputs {
       for (const piece of stage.pieces) this.#table.add(piece, outputs, start, end)
       if (end < length) await pause(stage.label, 0.9)
     }
+  }
+
+  /** What an SAE measured, or undefined where its hook point was not reached. */
+  readings(sae: string): SaeReadings | undefined {
+    return this.#readings.get(sae)
   }
 
   result(baseline: number | null): Pick<InferenceResult, 'variants' | 'comparison' | 'saes' | 'warnings'> {

@@ -1,12 +1,17 @@
 /** An SAE's reading of one variant, from what its graph measured: L0, MSE, explained variance, cosine, strongest features. */
 import type { Tensor } from 'onnxruntime-node'
-import { toMaybeNumber } from '../../contract/numbers.ts'
+import { type MaybeNumber, toMaybeNumber } from '../../contract/numbers.ts'
 import type { SaeMeasures } from '../sae/splice.ts'
 import { RowTensor } from './activation.ts'
 import type { InferenceResult } from './messages.ts'
 
-type MeasureName = 'active' | 'squaredError' | 'squaredDeviation' | 'dot' | 'targetSquare' | 'outputSquare'
+type MeasureName = 'active' | 'squaredError' | 'squaredDeviation' | 'squaredDeviationOfAll' | 'dot' | 'targetSquare' | 'outputSquare'
 type Reading = InferenceResult['saes'][number]['byVariant'][string]
+
+/** 1 - error / deviation; null where nothing deviates. */
+function explained(squaredError: number, squaredDeviation: number): MaybeNumber {
+  return squaredDeviation === 0 ? null : toMaybeNumber(1 - squaredError / squaredDeviation)
+}
 
 /** Reads an SAE's measures of `width` features. Metrics run over the measured positions; null where no position, or no variance, is left. */
 export class SaeReadings {
@@ -25,6 +30,7 @@ export class SaeReadings {
       active: take(measures.active),
       squaredError: take(measures.squaredError),
       squaredDeviation: take(measures.squaredDeviation),
+      squaredDeviationOfAll: take(measures.squaredDeviationOfAll),
       dot: take(measures.dot),
       targetSquare: take(measures.targetSquare),
       outputSquare: take(measures.outputSquare)
@@ -37,21 +43,39 @@ export class SaeReadings {
 
   of(variant: number): Reading {
     const counted = this.#measured.flatMap((counts, position) => (counts ? [position] : []))
-    const total = (name: MeasureName) => {
-      const row = this.#rows[name].row(variant)
-      return counted.reduce((sum, position) => sum + (row[position] ?? 0), 0)
-    }
+    const total = (name: MeasureName) => this.#total(variant, name, counted)
     const cosines = counted.reduce((sum, position) => sum + this.#cosine(variant, position), 0)
-    const deviation = total('squaredDeviation')
     const n = counted.length
     const perPosition = (value: number) => (n === 0 ? null : toMaybeNumber(value / n))
     return {
       l0: perPosition(total('active')),
       mse: perPosition(total('squaredError') / this.#width),
-      explainedVariance: n === 0 || deviation === 0 ? null : toMaybeNumber(1 - total('squaredError') / deviation),
+      explainedVariance: n === 0 ? null : explained(total('squaredError'), total('squaredDeviation')),
       cosineSimilarity: perPosition(cosines),
       positions: n,
+      withSpecial: this.#overAll(variant),
       features: this.#features(variant)
+    }
+  }
+
+  /** Mean norm of what is reconstructed over the measured positions; null where there are none. */
+  meanNorm(variant: number): number | null {
+    const norms = this.#measured.flatMap((counts, at) => (counts ? [Math.sqrt(this.#rows.targetSquare.row(variant)[at] ?? 0)] : []))
+    return norms.length === 0 ? null : norms.reduce((sum, norm) => sum + norm, 0) / norms.length
+  }
+
+  #total(variant: number, name: MeasureName, positions: readonly number[]): number {
+    const row = this.#rows[name].row(variant)
+    return positions.reduce((sum, position) => sum + (row[position] ?? 0), 0)
+  }
+
+  #overAll(variant: number): Reading['withSpecial'] {
+    const all = [...this.#measured.keys()]
+    const total = (name: MeasureName) => this.#total(variant, name, all)
+    return {
+      l0: toMaybeNumber(total('active') / all.length),
+      explainedVariance: explained(total('squaredError'), total('squaredDeviationOfAll')),
+      positions: all.length
     }
   }
 

@@ -52,13 +52,15 @@ async function configFilesOf(saePath: string): Promise<ConfigFile[]> {
 }
 
 const plain = z.union([z.string(), z.number(), z.boolean(), z.null()])
+/** What is shown beside the reading, or says nothing of the SAE itself. */
+const notShown = new Set(['path', 'name', 'keepsOwnKwargs'])
 
 /** How an SAE is read, by name: what is plain, and what its parts come down to. */
 function readingOf(sae: Sae): SaeConfig['reading'] {
   const { activation } = sae.weights
   const own = Object.entries(sae).flatMap(([name, value]): [string, z.infer<typeof plain>][] => {
     const parsed = plain.safeParse(value)
-    return name === 'path' || name === 'name' || !parsed.success ? [] : [[name, parsed.data]]
+    return notShown.has(name) || !parsed.success ? [] : [[name, parsed.data]]
   })
   return {
     ...Object.fromEntries(own),

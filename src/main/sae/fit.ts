@@ -18,17 +18,17 @@ export interface Attachment {
 type Fitting = Pick<SaeProperties, 'path' | 'hook' | 'hookOut' | 'isTranscoder' | 'headIndex' | 'dIn' | 'dOut'>
 
 /**
- * Where an SAE attaches to a model whose hook points are `points`, in the order in which they run. Throws `sae/no-hook`,
- * `sae/no-such-hook`, `sae/width`, `sae/head` and `sae/order`, naming the SAE, the hook point and the model.
+ * Where an SAE attaches to a model whose hook points are `points`, in the order in which they run. Throws `sae/fits-nothing`,
+ * `sae/no-hook`, `sae/no-such-hook`, `sae/width`, `sae/head` and `sae/order`, naming the SAE, the hook point and the model.
  */
 export function attach(sae: Fitting, points: readonly FittingPoint[], model: string): Attachment {
-  const hint = (width: number) => someThatFit(points, width, model)
+  refuseStranger(sae, points, model)
   if (sae.hook === null || (sae.isTranscoder && sae.hookOut === null)) {
     const missing = sae.hook === null ? 'which hook point it belongs to' : 'where this transcoder writes to'
     throw new SpliceError('sae/no-hook', `nothing in ${sae.path} says ${missing}`, {
       file: sae.path,
       field: 'hook',
-      hint: `Name it after the path with @, such as @blocks.20.hook_resid_post. ${hint(sae.dIn)}`
+      hint: `Name it after the path with @, such as @blocks.20.hook_resid_post. ${someThatFit(sae, points, sae.dIn)}`
     })
   }
   const target = sae.hookOut ?? sae.hook
@@ -44,6 +44,24 @@ export function attach(sae: Fitting, points: readonly FittingPoint[], model: str
   return { hook: sae.hook, target }
 }
 
+/** Throws `sae/fits-nothing` for an SAE that reads or writes a width which no hook point of the model has, wherever it is put. */
+function refuseStranger(sae: Fitting, points: readonly FittingPoint[], model: string): void {
+  const widths = new Set(points.map(point => widthFor(sae, point)).filter(width => width !== null))
+  const ends = [
+    { does: 'reads', width: sae.dIn },
+    { does: 'writes', width: sae.dOut }
+  ]
+  for (const { does, width } of ends) {
+    if (widths.has(width) || points.some(point => point.width === width)) continue
+    const kind = sae.headIndex === null ? 'hook point' : 'attention head'
+    throw new SpliceError('sae/fits-nothing', `${sae.path} ${does} ${width} features, but no ${kind} of ${model} has as many`, {
+      file: sae.path,
+      field: sae.hook ?? 'hook',
+      hint: `${model} has ${kind}s of ${[...widths].sort((one, other) => one - other).join(', ')} features: open the model that the SAE was trained on.`
+    })
+  }
+}
+
 /** Where a hook point comes among the points, checked against a width. */
 function place(
   sae: Fitting,
@@ -55,7 +73,7 @@ function place(
 ): number {
   const index = points.findIndex(candidate => candidate.name === hook)
   const point = points[index]
-  const options = { file: sae.path, field: hook, hint: someThatFit(points, wanted, model) }
+  const options = { file: sae.path, field: hook, hint: someThatFit(sae, points, wanted) }
   if (point === undefined) {
     throw new SpliceError('sae/no-such-hook', `${model} has no hook point ${hook}, where ${sae.path} belongs`, options)
   }
@@ -74,9 +92,17 @@ function place(
   return index
 }
 
-function someThatFit(points: readonly FittingPoint[], width: number, model: string): string {
-  const fitting = points.filter(point => point.width === width).map(point => point.name)
-  if (fitting.length === 0) return `No hook point of ${model} has ${width} features.`
+/** The width that an SAE meets at a hook point: a head's for those of one head; null where there is none. */
+function widthFor({ headIndex }: Pick<Fitting, 'headIndex'>, { shape, width }: FittingPoint): number | null {
+  if (headIndex === null) return width
+  const [, , dHead] = shape
+  return shape.length === 3 && typeof dHead === 'number' ? dHead : null
+}
+
+/** Hook points of a width, as a hint; an SAE of one head may find none, others have been refused before. */
+function someThatFit(sae: Fitting, points: readonly FittingPoint[], width: number): string {
+  const fitting = points.filter(point => widthFor(sae, point) === width).map(point => point.name)
+  if (fitting.length === 0) return `No attention head has ${width} features.`
   const more = fitting.length > 6 ? ` and ${fitting.length - 6} more` : ''
   return `Those that fit: ${fitting.slice(0, 6).join(', ')}${more}.`
 }

@@ -97,6 +97,7 @@ function settle(place: SaePlace, format: string, reading: SaeReading, options: O
     decoderScale: 1,
     model: null,
     modelFromPretrainedKwargs: null,
+    keepsOwnKwargs: false,
     ...rest,
     format,
     path: place.path,

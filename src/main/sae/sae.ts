@@ -83,6 +83,8 @@ export interface SaeProperties {
   readonly model: string | null
   /** `model_from_pretrained_kwargs` of its config. */
   readonly modelFromPretrainedKwargs: Readonly<Record<string, unknown>> | null
+  /** Whether those count whatever its release says, as with configs of SAELens 6. */
+  readonly keepsOwnKwargs: boolean
   /** Its config as it lies on disk. */
   readonly config: Readonly<Record<string, unknown>>
   /** What a person should know about how it is read. */

@@ -162,6 +162,8 @@ export interface TargetComparison {
 export interface SaeMeasures extends TargetComparison {
   /** Squared distance from the mean over the measured positions. */
   readonly squaredDeviation: string
+  /** Squared distance from the mean over all positions. */
+  readonly squaredDeviationOfAll: string
   /** The strongest features: activations and indices [row, position, k]; null when none are asked for. */
   readonly strongest: { readonly activations: string; readonly indices: string } | null
 }
@@ -190,12 +192,14 @@ export function measureSae(graph: GraphBuilder, compared: Compared, measured: Va
   const { actsPost, target } = compared
   const mean = graph.divide(graph.sum(graph.multiply(target, measured), [1], true), graph.sum(measured, [1], true))
   const deviation = graph.subtract(target, mean)
+  const deviationOfAll = graph.subtract(target, graph.mean(target, [1], true))
   const active = graph.greater(actsPost, graph.scalar(0))
   // A NaN would scramble the order; such positions have no features to show, and their error says NaN.
   const top = features === 0 ? null : graph.topK(graph.where(active, actsPost, graph.scalar(0)), features)
   return {
     ...compare(graph, compared, active),
     squaredDeviation: graph.output(graph.sum(graph.multiply(deviation, deviation), [-1])),
+    squaredDeviationOfAll: graph.output(graph.sum(graph.multiply(deviationOfAll, deviationOfAll), [-1])),
     strongest: top === null ? null : { activations: graph.output(top.values), indices: graph.output(top.indices) }
   }
 }

@@ -3,6 +3,7 @@
  * are never rewritten here; the same effects are had on activations.
  */
 import type { ProcessingEffect } from '../../contract/configs.ts'
+import type { ProcessingFlag } from '../../contract/run.ts'
 import type { HookedConfig } from './hooked-config.ts'
 
 /** Names of hook points as the model has them, `*` for a layer. */
@@ -95,4 +96,29 @@ function foldValueBiases(hasValueBiases: boolean): ProcessingEffect {
 /** The effect of each flag, in the order in which TransformerLens applies them. */
 export function processingEffects(config: HookedConfig, hasValueBiases: boolean): ProcessingEffect[] {
   return [foldLn(config), centerWritingWeights(config), centerUnembed(config), foldValueBiases(hasValueBiases)]
+}
+
+function matches(pattern: string, hook: string): boolean {
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map(part => part.replaceAll('.', '\\.'))
+      .join('\\d+')}$`
+  ).test(hook)
+}
+
+/**
+ * Every combination of flags that gives one of some hook points other values: the sixteen without those that leave all of them alone.
+ * None comes first.
+ */
+export function processingsAt(hooks: readonly string[], effects: readonly ProcessingEffect[]): ProcessingFlag[][] {
+  const changes = ({ effect, hookPoints }: ProcessingEffect) =>
+    effect === 'applied' && hooks.some(hook => hookPoints.some(pattern => matches(pattern, hook)))
+  const own = new Set(effects.filter(changes).map(({ flag }) => flag))
+  // What fold_ln makes of a LayerNorm's bias is part of the value biases: it changes values only where they go.
+  const foldsBiases = effects.some(({ flag, hookPoints }) => flag === 'fold_ln' && hookPoints.includes('ln_final.hook_normalized'))
+  const followsBiases = own.has('fold_value_biases') && foldsBiases && !own.has('fold_ln')
+  const flags = effects.map(({ flag }) => flag).filter(flag => own.has(flag) || (followsBiases && flag === 'fold_ln'))
+  const all = Array.from({ length: 2 ** flags.length }, (_, bits) => flags.filter((_flag, place) => ((bits >> place) & 1) === 1))
+  return all.filter(combination => !(followsBiases && combination.includes('fold_ln') && !combination.includes('fold_value_biases')))
 }

@@ -3,7 +3,7 @@ import type { MaybeNumber } from '../../contract/numbers.ts'
 import type { RunResult, Token } from '../../contract/run.ts'
 import { toTsv } from '../components/tsv.ts'
 import { fullValue } from '../state/numbers.ts'
-import type { ShownVariant } from '../state/workspace.svelte.ts'
+import type { ShownVariant } from '../state/shown-variants.ts'
 import { klInto } from '../views/compare/prediction.ts'
 
 /** A line of the chart and its bars; values per position 0..n, null where there is none (n is `next`). `color` names a CSS variable. */

@@ -4,14 +4,14 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { EvaluationProgress, EvaluationResult, evaluationRequest } from '../../contract/evaluation.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
-import { type OpenSae, workspace } from './workspace.svelte.ts'
+import { asAsked, type OpenSae, workspace } from './workspace.svelte.ts'
 
 type Request = z.input<typeof evaluationRequest>
 
 /** What a result depends on beside the corpus and the settings of the dialog. */
-function keyOf({ summary, hook }: OpenSae): string {
+function keyOf({ summary, hook, hookOut, normFactor }: OpenSae): string {
   const { model, processing, layerOrder } = workspace
-  return JSON.stringify([model?.path, summary.path, hook, processing, layerOrder])
+  return JSON.stringify([model?.path, summary.path, hook, hookOut, normFactor, processing, layerOrder])
 }
 
 class Evaluation {
@@ -58,7 +58,7 @@ class Evaluation {
     const context = this.context.trim()
     return {
       model: model.path,
-      sae: { name: sae.name, path: sae.summary.path, ...(sae.hook === undefined ? {} : { hook: sae.hook }) },
+      sae: { name: sae.name, ...asAsked(sae) },
       corpus: /\.json$/i.test(file) ? { kind: 'ids', file } : { kind: 'text', file, documents: this.documents, prependBos },
       ...(context === '' ? {} : { context: Number(context) }),
       countSpecial: this.countSpecial,

@@ -5,7 +5,8 @@ import type { RunResult } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { selection } from './selection.svelte.ts'
-import { type RunInput, type ShownVariant, workspace } from './workspace.svelte.ts'
+import type { ShownVariant } from './shown-variants.ts'
+import { type RunInput, workspace } from './workspace.svelte.ts'
 
 /** How far a run is: `fraction` of 1. */
 export type RunProgress = { stage: string; fraction: number }

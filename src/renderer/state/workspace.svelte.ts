@@ -3,39 +3,44 @@
 import type { z } from 'zod'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
-import type { LayerOrder, Processing, runRequest, SplicePositions, Variant } from '../../contract/run.ts'
+import type { LayerOrder, Processing, RunRequest, runRequest, SplicePositions } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { runNameOf } from './run-name.ts'
+import { colorOfSae, type Joined, type JointChoice, type SplicedSae, shownVariants, targetOf } from './shown-variants.ts'
 
 /**
- * An open SAE. `name` is its name in a run; `hook` overrides its own hook point; `chosenSource` is the source that the person chose
- * (null for none), undefined where the one found by repo and path holds.
+ * An open SAE. `name` is its name in a run; `hook`, `hookOut` and `normFactor` go before its own; `chosenSource` is the source that the
+ * person chose (null for none), undefined where the one found by repo and path holds.
  */
-export type OpenSae = {
-  name: string
+export type OpenSae = SplicedSae & {
   summary: SaeSummary
   hook: string | undefined
+  hookOut: string | undefined
+  normFactor: number | undefined
   chosenSource: string | null | undefined
-  withError: boolean
 }
+
+/** How a person puts an SAE elsewhere or reads it otherwise than its files say. */
+export type SaePlacing = Pick<OpenSae, 'hook' | 'hookOut' | 'normFactor'>
 
 /** A run as it is asked for. */
 export type RunInput = z.input<typeof runRequest>
 
-/** A variant with its fixed colour (a CSS variable's name) and line; `sae` is null for clean. */
-export type ShownVariant = Variant & { color: string; dashed: boolean; sae: string | null }
-
-const colors = ['--variant-1', '--variant-2', '--variant-3', '--variant-4', '--variant-5']
-
-/** The hook point in force for an SAE: the one named by hand, else its own; null when nothing says it. */
-export function hookOf(sae: OpenSae): string | null {
-  return sae.hook ?? sae.summary.hook
-}
-
 /** The Neuronpedia source in force for an SAE, or null when none is known or chosen. */
 export function sourceOf(sae: OpenSae): string | null {
   return sae.chosenSource === undefined ? sae.summary.source : sae.chosenSource
+}
+
+/** An SAE as runs and the saved workspace name it. */
+export function asAsked({ summary, hook, hookOut, normFactor, chosenSource }: OpenSae) {
+  return {
+    path: summary.path,
+    ...(hook === undefined ? {} : { hook }),
+    ...(hookOut === undefined ? {} : { hookOut }),
+    ...(normFactor === undefined ? {} : { normFactor }),
+    ...(chosenSource === undefined ? {} : { source: chosenSource })
+  }
 }
 
 class Workspace {
@@ -47,6 +52,10 @@ class Workspace {
   chosenPositions = $state<SplicePositions | null>(null)
   processing = $state.raw<Processing>('auto')
   layerOrder = $state<LayerOrder>('checkpoint')
+  /** Positions that metrics and the mean KL run over. */
+  metricPositions = $state<RunRequest['metricPositions']>('no-special')
+  /** Which variants of several SAEs together run. */
+  joint = $state.raw<JointChoice>({ spliced: false, withError: false })
   /** What is being opened, in words; null when nothing is. */
   opening = $state<string | null>(null)
   /** Why the last model or SAE did not open, shown by its picker. */
@@ -58,19 +67,16 @@ class Workspace {
   /** Positions that splices cover: all, as in TransformerLens and SAELens; the demo leaves special tokens alone, as its report does. */
   positions = $derived<SplicePositions>(this.chosenPositions ?? (this.isDemo ? 'no-special' : 'all'))
 
-  /** The variants of a run, in the order shown: clean, then each SAE's splice and, where asked for, its splice with the error term. */
-  variants = $derived.by<ShownVariant[]>(() => {
-    const shown: ShownVariant[] = [{ name: 'clean', splices: [], color: '--variant-clean', dashed: false, sae: null }]
-    for (const [index, sae] of this.saes.entries()) {
-      const color = colors[index % colors.length] ?? '--variant-1'
-      const splice = { sae: sae.name, positions: this.positions }
-      shown.push({ name: `spliced: ${sae.name}`, splices: [{ ...splice, errorTerm: false }], color, dashed: false, sae: sae.name })
-      if (sae.withError) {
-        shown.push({ name: `spliced: ${sae.name}+error`, splices: [{ ...splice, errorTerm: true }], color, dashed: true, sae: sae.name })
-      }
-    }
-    return shown
-  })
+  /** The SAEs of a run, as it asks for them. */
+  asked = $derived(this.saes.map(sae => ({ name: sae.name, ...asAsked(sae) })))
+
+  /** The variants of a run, in the order shown. */
+  variants = $derived(shownVariants(this.saes, this.joint, this.positions))
+
+  /** The colour of an open SAE. */
+  colorOf(name: string): string {
+    return colorOfSae(this.saes.findIndex(sae => sae.name === name))
+  }
 
   /** The look of a variant by name, also of one that is no longer among the open ones. */
   look(name: string): { color: string; dashed: boolean } {
@@ -82,16 +88,12 @@ class Workspace {
     if (this.model === null) return null
     return {
       model: this.model.path,
-      saes: this.saes.map(sae => ({
-        name: sae.name,
-        path: sae.summary.path,
-        ...(sae.hook === undefined ? {} : { hook: sae.hook }),
-        ...(sae.chosenSource === undefined ? {} : { source: sae.chosenSource })
-      })),
+      saes: this.asked,
       prompt: { text: this.promptText, prependBos: this.prependBos },
       variants: this.variants.map(({ name, splices }) => ({ name, splices })),
       processing: this.processing,
       layerOrder: this.layerOrder,
+      metricPositions: this.metricPositions,
       topK: 10,
       topFeatures: 12,
       provider: 'auto'
@@ -109,7 +111,7 @@ class Workspace {
       this.modelError = null
       this.saes = []
       for (const sae of saved.saes) {
-        const added = await this.#add(sae.path, sae.hook, sae.source)
+        const added = await this.#add(sae.path, sae, sae.source)
         if (!added && this.saeError !== null) {
           notices.show({ level: 'error', message: `An SAE that was open last is not open now: ${sae.path}.`, error: this.saeError })
         }
@@ -134,7 +136,8 @@ class Workspace {
       this.saes = []
       for (const sae of former) {
         try {
-          const summary = await client.library.openSae({ path: sae.summary.path, hook: sae.hook, model: model.path })
+          const { hook, hookOut, normFactor } = sae
+          const summary = await client.library.openSae({ path: sae.summary.path, hook, hookOut, normFactor, model: model.path })
           this.saes = [...this.saes, { ...sae, summary }]
         } catch (thrown) {
           const error = errorOf(thrown)
@@ -156,20 +159,21 @@ class Workspace {
   async addSae(path: string, hook?: string): Promise<boolean> {
     this.opening = path
     this.saeError = null
-    const added = await this.#add(path, hook)
+    const added = await this.#add(path, { hook })
     this.opening = null
     if (added) void this.save()
     return added
   }
 
-  async #add(path: string, hook?: string, source?: string | null): Promise<boolean> {
+  async #add(path: string, { hook, hookOut, normFactor }: Partial<SaePlacing>, source?: string | null): Promise<boolean> {
     try {
-      const summary = await client.library.openSae({ path, hook, model: this.model?.path })
+      const summary = await client.library.openSae({ path, hook, hookOut, normFactor, model: this.model?.path })
       const name = runNameOf(
         summary.name,
         this.saes.map(sae => sae.name)
       )
-      this.saes = [...this.saes, { name, summary, hook, chosenSource: source, withError: false }]
+      const variants = { alone: true, withError: false, joined: 'spliced' } as const
+      this.saes = [...this.saes, { name, summary, hook, hookOut, normFactor, chosenSource: source, ...variants }]
       return true
     } catch (thrown) {
       this.saeError = errorOf(thrown)
@@ -183,20 +187,29 @@ class Workspace {
     void this.save()
   }
 
-  /** Changes an open SAE's choices: its source, or whether its splice is also run with the error term. */
-  changeSae(name: string, change: Partial<Pick<OpenSae, 'chosenSource' | 'withError'>>): void {
+  /** Changes an open SAE's choices: its source, and which of its variants run. */
+  changeSae(name: string, change: Partial<Pick<OpenSae, 'chosenSource' | 'alone' | 'withError'>>): void {
     this.saes = this.saes.map(sae => (sae.name === name ? { ...sae, ...change } : sae))
     void this.save()
   }
 
-  /** Puts an open SAE on another hook point (undefined: its own). False, with `saeError`, when it does not fit there. */
-  async moveSae(name: string, hook: string | undefined): Promise<boolean> {
+  /** What an SAE does in the joint variant; another one at its hook point is left out then, for only one can stand there. */
+  joinSae(name: string, joined: Joined): void {
+    const joining = this.saes.find(sae => sae.name === name)
+    if (joining === undefined) return
+    const yields = (sae: OpenSae) => joined !== 'left-out' && targetOf(sae) === targetOf(joining)
+    this.saes = this.saes.map(sae => (sae === joining ? { ...sae, joined } : yields(sae) ? { ...sae, joined: 'left-out' } : sae))
+  }
+
+  /** Puts an open SAE on other hook points or another norm factor (undefined: its own). False, with `saeError`, when it does not fit there. */
+  async placeSae(name: string, change: Partial<SaePlacing>): Promise<boolean> {
     const sae = this.saes.find(open => open.name === name)
     if (sae === undefined) return false
     this.saeError = null
+    const { hook, hookOut, normFactor } = { ...sae, ...change }
     try {
-      const summary = await client.library.openSae({ path: sae.summary.path, hook, model: this.model?.path })
-      this.saes = this.saes.map(open => (open.name === name ? { ...open, summary, hook } : open))
+      const summary = await client.library.openSae({ path: sae.summary.path, hook, hookOut, normFactor, model: this.model?.path })
+      this.saes = this.saes.map(open => (open.name === name ? { ...open, summary, hook, hookOut, normFactor } : open))
       void this.save()
       return true
     } catch (thrown) {
@@ -211,11 +224,7 @@ class Workspace {
     try {
       const saved = await client.library.saveWorkspace({
         model: this.model.path,
-        saes: this.saes.map(sae => ({
-          path: sae.summary.path,
-          ...(sae.hook === undefined ? {} : { hook: sae.hook }),
-          ...(sae.chosenSource === undefined ? {} : { source: sae.chosenSource })
-        })),
+        saes: this.saes.map(asAsked),
         promptText: this.promptText
       })
       this.isDemo = saved.isDemo

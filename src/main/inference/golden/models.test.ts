@@ -15,35 +15,9 @@ import {
   tensorsOf,
   variantOf
 } from './golden-data.ts'
+import { modelCases as cases } from './model-cases.ts'
 
 const clean = { name: 'clean', splices: [] }
-
-interface Case {
-  readonly model: string
-  readonly reading: string
-  readonly prompt: string
-  readonly file: string
-  readonly order: readonly string[]
-}
-
-const readings = await Promise.all(
-  index.models.flatMap(({ id: model, prompts }) =>
-    prompts.map(async ({ id: prompt }): Promise<Case[]> => {
-      const { variants } = await promptOf(model, prompt)
-      return Object.entries(variants).map(([reading, { file, cache_order: order = [] }]) => ({
-        model,
-        reading,
-        prompt,
-        file: path.join('runs', model, prompt, path.basename(file)),
-        order
-      }))
-    })
-  )
-)
-const further = index.extra_variants.flatMap(({ model, variant: reading, cache_order: order, runs }): Case[] =>
-  runs.map(({ prompt, file }) => ({ model, reading, prompt, file, order }))
-)
-const cases = [...readings.flat(), ...further]
 
 test('every recorded run of a model is compared here', async () => {
   const files = await fs.readdir(golden('runs'), { recursive: true })

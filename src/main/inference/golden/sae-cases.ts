@@ -4,7 +4,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import type { Variant } from '../../../contract/run.ts'
 import type { InferenceJob } from '../messages.ts'
-import { golden } from './golden-data.ts'
+import { golden } from './golden-files.ts'
 
 const saeRun = z.object({
   prompt: z.string(),

@@ -215,6 +215,18 @@ describe('metrics are the textbook ones', () => {
         expectRelative(`${key} mse`, fromMaybeNumber(reading?.mse ?? null), plain.mse_per_element)
         expectRelative(`${key} explained variance`, fromMaybeNumber(reading?.explainedVariance ?? null), plain.explained_variance)
         expectRelative(`${key} cosine`, fromMaybeNumber(reading?.cosineSimilarity ?? null), plain.cosine_mean)
+        const { result: without } = await runAndSave({
+          model: golden('models', entry.model),
+          prompt: { ids },
+          saes: membersOf(entry),
+          variants: [clean],
+          metricPositions: 'no-special',
+          ...readingOf(variant)
+        })
+        const all = without.saes[0]?.byVariant.clean?.withSpecial
+        expect(all?.positions).toBe(ids.length)
+        expectRelative(`${key} l0 beside`, fromMaybeNumber(all?.l0 ?? null), plain.l0_mean)
+        expectRelative(`${key} explained variance beside`, fromMaybeNumber(all?.explainedVariance ?? null), plain.explained_variance)
       }
     })
   }

@@ -27,6 +27,7 @@ export type SaeReading = Pick<SaeProperties, 'architecture' | 'hook' | 'dIn' | '
       | 'decoderScale'
       | 'model'
       | 'modelFromPretrainedKwargs'
+      | 'keepsOwnKwargs'
       | 'notes'
     >
   > & {

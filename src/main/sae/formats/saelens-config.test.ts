@@ -9,6 +9,7 @@ const six = (value: Record<string, unknown>, metadata: Record<string, unknown> =
 describe('before version 6', () => {
   test('what is left out has the defaults of SAELens', () => {
     expect(read({ hook_point: 'blocks.8.hook_resid_pre', hook_point_layer: 8, dtype: 'torch.float32' })).toEqual({
+      isOld: true,
       architecture: 'standard',
       dIn: 4,
       dSae: 8,

@@ -64,6 +64,8 @@ const modelFields = z.looseObject({
 
 /** A cfg.json with its defaults filled in. */
 export interface SaeLensConfig {
+  /** Whether it is from before version 6. */
+  readonly isOld: boolean
   readonly architecture: SaeLensArchitecture
   readonly dIn: number
   readonly dSae: number
@@ -117,6 +119,7 @@ export function readSaeLensConfig(config: ConfigFile): SaeLensConfig {
     refuseField(config, 'reshape_activations', `is hook_z, but the hook point ${hook} has no heads`)
   }
   return {
+    isOld,
     architecture,
     dIn: cfg.d_in,
     dSae: cfg.d_sae,

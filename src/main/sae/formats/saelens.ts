@@ -82,6 +82,7 @@ async function read(place: SaePlace, choices: SaeChoices): Promise<SaeReading> {
     rescalesByDecoderNorm: cfg.rescalesByDecoderNorm && ['topk', 'batchtopk', 'matryoshka_batchtopk'].includes(cfg.architecture),
     model: cfg.model,
     modelFromPretrainedKwargs: cfg.modelFromPretrainedKwargs,
+    keepsOwnKwargs: !cfg.isOld,
     config: config.value,
     configFiles: [config.file]
   }

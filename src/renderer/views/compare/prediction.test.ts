@@ -11,6 +11,7 @@ const result: RunResult = {
   tokens: [0, 1, 2].map(id => ({ id, text: `t${id}`, special: id === 0 })),
   bosAdded: true,
   processing: [],
+  processingFrom: 'unknown',
   processingReason: '',
   layerOrder: 'checkpoint',
   variants: [

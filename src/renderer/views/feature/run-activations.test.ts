@@ -9,6 +9,7 @@ const reading = (features: ReturnType<typeof feature>[][]) => ({
   explainedVariance: 1,
   cosineSimilarity: 1,
   positions: 2,
+  withSpecial: { l0: 1, explainedVariance: 1, positions: 3 },
   features
 })
 const variant = (name: string) => ({ name, loss: 1, logProbs: [null, -1, -2], ranks: [null, 0, 1], topK: [[], [], []] })
@@ -21,6 +22,7 @@ const result: RunResult = {
   ],
   bosAdded: true,
   processing: [],
+  processingFrom: 'unknown',
   processingReason: '',
   layerOrder: 'checkpoint',
   variants: [variant('clean'), variant('spliced')],
@@ -32,6 +34,8 @@ const result: RunResult = {
       hookOut: null,
       normFactor: null,
       notes: [],
+      published: { l0: null, explainedVariance: null },
+      alarm: null,
       path: '/sae',
       source: 'model/2-res',
       sourceChosenByHand: false,
@@ -46,6 +50,8 @@ const result: RunResult = {
       hookOut: null,
       normFactor: null,
       notes: [],
+      published: { l0: null, explainedVariance: null },
+      alarm: null,
       path: '/sae1',
       source: null,
       sourceChosenByHand: false,

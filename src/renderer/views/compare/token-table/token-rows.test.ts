@@ -25,6 +25,7 @@ const result: RunResult = {
   ],
   bosAdded: true,
   processing: [],
+  processingFrom: 'unknown',
   processingReason: '',
   layerOrder: 'checkpoint',
   variants: [
@@ -39,6 +40,8 @@ const result: RunResult = {
       hookOut: null,
       normFactor: null,
       notes: [],
+      published: { l0: null, explainedVariance: null },
+      alarm: null,
       path: '/sae',
       source: 'model/2-res',
       sourceChosenByHand: false,
@@ -49,6 +52,7 @@ const result: RunResult = {
           explainedVariance: 1,
           cosineSimilarity: 1,
           positions: 3,
+          withSpecial: { l0: 2, explainedVariance: 1, positions: 4 },
           features: [
             [feature(1, 900, 1000)],
             [feature(7, 10, 100, 'time travel', 'holes'), feature(8, 5, 10), feature(9, 4, null, 'unknown maximum')],

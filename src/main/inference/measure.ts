@@ -1,0 +1,42 @@
+/** What SAEs measure on a model as it is, each at its hook point, in one forward pass that ends at the last of them. */
+import type { InferenceJob, MeasureResult } from './messages.ts'
+import type { PlanRequest } from './plan.ts'
+import { compileOrFallBack, type InferenceState, noSink, type Pause, prepare, StageOutputs, saeKey } from './run.ts'
+import { chooseProvider, type ProviderChoice } from './sessions.ts'
+
+/** Measures a job's SAEs; its variants have no splices. Throws what is wrong with its files or its request. */
+export async function measureSaes(job: InferenceJob, state: InferenceState, pause: Pause): Promise<MeasureResult> {
+  const prepared = await prepare(job, state)
+  const { model, saes, tokens } = prepared
+  const request = (): PlanRequest => ({
+    transformer: model.transformer,
+    saes,
+    capture: () => false,
+    topK: 1,
+    topFeatures: 0,
+    gainsFolded: job.processing.includes('fold_ln'),
+    baseline: false,
+    logits: false,
+    predictions: 'none',
+    budget: state.budget
+  })
+  const key = (choice: ProviderChoice) => JSON.stringify([prepared.stamp, saes.map(saeKey), choice.provider])
+  const { compiled } = await compileOrFallBack(
+    choice =>
+      state.plans.get(key(choice), request, choice.provider, model.checkpoint.sizeBytes, (label, fraction) =>
+        pause(`opening ${label}`, fraction * 0.3)
+      ),
+    chooseProvider(job.provider)
+  )
+  const last = compiled.stages.findLastIndex(({ stage }) => stage.measures.size > 0)
+  const outputs = new StageOutputs(prepared, job, state.budget, noSink)
+  await outputs.run({ ...compiled, stages: compiled.stages.slice(0, last + 1) }, pause)
+  return {
+    tokens: [...tokens],
+    saes: saes.map(({ name }) => {
+      const readings = outputs.readings(name)
+      if (readings === undefined) throw new Error(`nothing measured ${name}`)
+      return { name, reading: readings.of(0), meanNorm: readings.meanNorm(0) }
+    })
+  }
+}
