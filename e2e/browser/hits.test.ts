@@ -73,8 +73,10 @@ async function expectRow(row: number, expected: StoredRow | undefined): Promise<
 
 /** Drags the bar so far. */
 async function scrollTo(share: number): Promise<void> {
-  await page.getByTestId('hits').evaluate((element, to) => {
+  await page.getByTestId('hits').evaluate(async (element, to) => {
     element.scrollTop = (element.scrollHeight - element.clientHeight) * to
+    // Two frames: one for the scroller to hear of it, one for the rows to follow.
+    await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))
   }, share)
 }
 
