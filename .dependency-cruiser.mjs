@@ -64,6 +64,13 @@ export default {
       to: { path: '^src/main/(checkpoint|onnx|transformer|sae|inference|engine)/' }
     },
     {
+      name: 'notebook-stands-alone',
+      comment: "Lists, notes and searches of one's own know nothing of the mirror: they outlive it.",
+      severity: 'error',
+      from: { path: '^src/main/notebook/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/notebook/)' }
+    },
+    {
       name: 'hub-stands-alone',
       comment: 'The hub, its cache and downloads know files and the network, and nothing of models.',
       severity: 'error',

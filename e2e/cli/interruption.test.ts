@@ -22,7 +22,9 @@ describe('a run that saves every hook', () => {
     const { code, stdout, stderr } = await run.ended
     // No code at all: the signal came before there was anyone to hear it, which a shell shows as 130 too.
     const interrupted = code === 130 || code === null
-    expect({ stderr, ended: interrupted || code === 0 }).toEqual({ stderr: '', ended: true })
+    // A run that came to its end may say that its ids are no text that the SAE was made for.
+    const complaints = interrupted ? stderr : stderr.replace(/^splice: sae1: L0 is .*\n/, '')
+    expect({ complaints, ended: interrupted || code === 0 }).toEqual({ complaints: '', ended: true })
     expect(stdout === '').toBe(interrupted)
     const left = readdirSync(folder)
     expect(left).toEqual(existsSync(file) ? ['out.safetensors'] : [])

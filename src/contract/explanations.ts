@@ -26,27 +26,29 @@ export type SearchFilter = z.infer<typeof searchFilter>
 
 /**
  * A search over the mirror. `substring` finds what pandas' `str.contains(q, case=False, regex=False)` finds, in the order of
- * import, source by source; `words` is ranked. `after` is the `nextKey` of the page before. `countFor` is how long it may count
- * beyond the page, in ms: hits in all are a lower bound where that is too short.
+ * import, source by source; `words` is ranked. `after` is the `nextKey` of the page before; `skip` hits behind it are passed over.
+ * `countFor` is how long it may count beyond the page, in ms: hits in all are a lower bound where that is too short.
  */
 export const searchRequest = searchFilter.extend({
   query: z.string(),
   mode: searchMode.default('substring'),
   limit: z.int().min(1).max(1000).default(50),
   after: z.string().optional(),
+  skip: z.int().min(0).max(200_000).optional(),
   countFor: z.number().min(0).max(60_000).default(150)
 })
 export type SearchRequest = z.infer<typeof searchRequest>
 
 /** The same question, asked for its number of hits alone. */
-export const countRequest = searchRequest.omit({ limit: true, after: true })
+export const countRequest = searchRequest.omit({ limit: true, after: true, skip: true })
 export type CountRequest = z.infer<typeof countRequest>
 
-/** Hits by name; an explanation without an explainer counts under the empty name. */
+/** Hits by name; an explanation without an explainer, or without a type, counts under the empty name. */
 export const facets = z.object({
   model: z.record(z.string(), z.int()),
   source: z.record(z.string(), z.int()),
-  explainer: z.record(z.string(), z.int())
+  explainer: z.record(z.string(), z.int()),
+  type: z.record(z.string(), z.int())
 })
 export type Facets = z.infer<typeof facets>
 
@@ -58,7 +60,10 @@ export type CountResult = z.infer<typeof countResult>
 export const queryProblem = z.object({ message: z.string(), start: z.int(), end: z.int() })
 export type QueryProblem = z.infer<typeof queryProblem>
 
-/** `layer` is Neuronpedia's name for the source within its model; `matches` are [start, end) in UTF-16 units of `description`. */
+/**
+ * `layer` is Neuronpedia's name for the source within its model; `matches` are [start, end) in UTF-16 units of `description`;
+ * `density` is the share of tokens on which the feature fires, null where the mirror does not know it.
+ */
 export const searchHit = z.object({
   id: z.string(),
   model: z.string(),
@@ -67,13 +72,17 @@ export const searchHit = z.object({
   description: z.string(),
   explainer: z.string().nullable(),
   type: z.string().nullable(),
+  density: z.number().nullable(),
   matches: z.array(z.tuple([z.int(), z.int()]))
 })
 export type SearchHit = z.infer<typeof searchHit>
 
+/** `passed` hits were passed over; `startKey` asks for this page again without passing over any, null where it is the first. */
 export const searchResult = z.object({
   total: z.int(),
   totalIsExact: z.boolean(),
+  passed: z.int(),
+  startKey: z.string().nullable(),
   nextKey: z.string().nullable(),
   milliseconds: z.number(),
   hits: z.array(searchHit),
@@ -190,7 +199,7 @@ export const similarRequest = featureKey.extend({
 export type SimilarRequest = z.infer<typeof similarRequest>
 
 /** An explanation with the cosine of the angle between its embedding and the nearest one of those asked for. */
-export const similarHit = searchHit.omit({ matches: true }).extend({ similarity: z.number() })
+export const similarHit = searchHit.omit({ matches: true, density: true }).extend({ similarity: z.number() })
 export type SimilarHit = z.infer<typeof similarHit>
 
 export const similarResult = z.object({
@@ -216,6 +225,14 @@ export const importSummary = z.object({
   seconds: z.number()
 })
 export type ImportSummary = z.infer<typeof importSummary>
+
+/** Rows of a file of rejects: from which file and line they are, and why they are no rows. `more` where there are further ones. */
+export const rejectsRequest = z.object({ file: z.string(), limit: z.int().min(1).max(1000).default(100) })
+export const rejectedRows = z.object({
+  rows: z.array(z.object({ file: z.string(), line: z.int(), reason: z.string() })),
+  more: z.boolean()
+})
+export type RejectedRows = z.infer<typeof rejectedRows>
 
 /** How far an import is: rows handled so far, those skipped included, and its share of all bytes. */
 export const importProgress = z.object({

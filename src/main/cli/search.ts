@@ -91,7 +91,9 @@ function jsonOf(result: SearchResult, counted: CountResult | null): object {
     id
   }))
   const { total, totalIsExact, nextKey, milliseconds } = result
-  return { total, totalIsExact, nextKey, milliseconds, hits, ...(counted === null ? {} : { facets: counted.facets }) }
+  if (counted === null) return { total, totalIsExact, nextKey, milliseconds, hits }
+  const { model, source, explainer } = counted.facets
+  return { total, totalIsExact, nextKey, milliseconds, hits, facets: { model, source, explainer } }
 }
 
 function listOf(result: SearchResult, counted: CountResult | null): string {

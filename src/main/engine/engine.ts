@@ -10,6 +10,7 @@ import { type Mirror, openMirror } from '../explanations/mirror.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { resourcesFolder } from '../library/resources.ts'
+import { Notebook } from '../notebook/notebook.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
@@ -35,6 +36,7 @@ export interface EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
   readonly syncs: Syncs
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
@@ -51,6 +53,7 @@ class Services implements EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
   readonly syncs: Syncs
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   #announcing: NodeJS.Timeout | null = null
@@ -60,6 +63,7 @@ class Services implements EngineServices {
     this.library = library
     this.mirror = mirror
     this.downloads = new Downloads(home)
+    this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))
     this.syncs = new Syncs(home, mirror, () => this.announceStatus())
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
@@ -149,6 +153,7 @@ class Services implements EngineServices {
     await this.syncs.close()
     await this.inference.close()
     await this.mirror.close()
+    this.notebook.close()
   }
 }
 

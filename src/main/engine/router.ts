@@ -6,14 +6,20 @@ import { hubTokenState, keepHubToken } from '../hub/token.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
 import { readModelConfig, readSaeConfig } from '../library/configs.ts'
 import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
+import { releaseIndex } from '../library/releases.ts'
+import { sourceTrapsOf } from '../library/traps.ts'
 import { testPrompt } from './answers.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
 import { generate } from './generations.ts'
+import { HeldFiles } from './held-files.ts'
+import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
-import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
+import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
+import { checkLogits } from './logit-check.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
+import { explainEntries, watchNotebook } from './notebook-events.ts'
 import { run } from './runs.ts'
 import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
@@ -34,8 +40,8 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, mirror, downloads, syncs } = services
-  const hookFiles = new HookFiles(services.home)
+  const { library, mirror, downloads, notebook, syncs } = services
+  const held = new HeldFiles(services.home)
   const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
     try {
@@ -71,6 +77,7 @@ export function makeRouter(services: EngineServices) {
     releases: {
       list: os.releases.list.handler(() => releases.list()),
       saes: os.releases.saes.handler(({ input }) => releases.saes(input.model)),
+      sourceTraps: os.releases.sourceTraps.handler(async () => sourceTrapsOf((await releaseIndex()).catalogue.traps)),
       installed: os.releases.installed.handler(({ input }) => findInstalledCatalogues(input.path)),
       update: os.releases.update.handler(({ input, signal }) => updateCatalogue(services.home, input, signal)),
       reset: os.releases.reset.handler(() => resetCatalogue(services.home))
@@ -98,19 +105,43 @@ export function makeRouter(services: EngineServices) {
       list: os.hooks.list.handler(({ input, signal }) => withContractErrors(listHooks(input, services, signal))),
       open: os.hooks.open.handler(({ input, signal }) => withContractErrors(openActivation(input, services, signal))),
       values: os.hooks.values.handler(({ input, signal }) => activationValues(input, input.window, services, signal)),
-      download: os.hooks.download.handler(({ input, signal }) =>
-        withContractErrors(hookFiles.download(input.run, input.logits, services, signal))
-      ),
-      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await hookFiles.part(input) }))
+      download: os.hooks.download.handler(({ input, signal }) => withContractErrors(downloadHooks(input, services, held, signal))),
+      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await held.part(input) }))
+    },
+    notebook: {
+      watch: os.notebook.watch.handler(({ signal }) => withContractErrors(watchNotebook(notebook, signal))),
+      lists: os.notebook.lists.handler(() => notebook.lists()),
+      createList: os.notebook.createList.handler(({ input }) => notebook.createList(input.name)),
+      renameList: os.notebook.renameList.handler(({ input }) => notebook.renameList(input.id, input.name)),
+      removeList: os.notebook.removeList.handler(({ input }) => notebook.removeList(input.id)),
+      addToList: os.notebook.addToList.handler(({ input }) => notebook.addToList(input.list, input.features)),
+      removeFromList: os.notebook.removeFromList.handler(({ input }) => notebook.removeFromList(input.list, input.features)),
+      writeNote: os.notebook.writeNote.handler(({ input: { text, ...feature } }) => notebook.writeNote(feature, text)),
+      marks: os.notebook.marks.handler(({ input }) => notebook.marks(input.features)),
+      entries: os.notebook.entries.handler(({ input }) => explainEntries(notebook.entries(input), mirror)),
+      exportFile: os.notebook.exportFile.handler(() => notebook.exportFile()),
+      importFile: os.notebook.importFile.handler(({ input }) => notebook.importFile(input)),
+      searches: os.notebook.searches.handler(() => notebook.searches()),
+      rememberSearch: os.notebook.rememberSearch.handler(({ input }) => notebook.rememberSearch(input)),
+      saveSearch: os.notebook.saveSearch.handler(({ input }) => notebook.saveSearch(input.name, input.question)),
+      removeSearch: os.notebook.removeSearch.handler(({ input }) => notebook.removeSearch(input.name)),
+      forgetSearches: os.notebook.forgetSearches.handler(() => notebook.forgetSearches())
     },
     explanations: {
       search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
       count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
+      explain: os.explanations.explain.handler(async ({ input }) =>
+        [...(await mirror.explanationsOf(input.source, input.indices))].map(([index, known]) => ({ index, ...known }))
+      ),
+      export: os.explanations.export.handler(({ input, signal }) => withContractErrors(exportHits(mirror, input, held, signal))),
+      exportPart: os.explanations.exportPart.handler(async ({ input }) => ({ bytes: await held.part(input) })),
+      checkLogits: os.explanations.checkLogits.handler(({ input, signal }) => withContractErrors(checkLogits(input, services, signal))),
       overview: os.explanations.overview.handler(({ input }) => overviewOf(services, input)),
       similar: os.explanations.similar.handler(({ input, signal }) => mirror.similar(input, signal)),
-      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal)))
+      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal))),
+      rejects: os.explanations.rejects.handler(({ input }) => mirror.rejects(input.file, input.limit))
     },
     mirror: {
       state: os.mirror.state.handler(() => mirror.state()),

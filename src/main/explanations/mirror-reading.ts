@@ -22,6 +22,7 @@ import { ImportLog, isReadWhole } from './import/import-log.ts'
 import { storedDetails, storedExamples } from './import/rows.ts'
 import { bytesOf } from './maintenance/backup.ts'
 import { freeBytesWithin, pendingRemovals } from './maintenance/removal.ts'
+import { type MirroredLogits, sampleLogits } from './mirrored-logits.ts'
 import { type Cancelled, Search } from './search/search.ts'
 import { SimilarSearch } from './similar/similar-search.ts'
 import { countSource, type KnownWidth } from './source-overview.ts'
@@ -192,6 +193,12 @@ export class MirrorReading {
         const names = z.array(z.string()).parse(JSON.parse(explainers))
         return { source: `${model}/${layer}`, model, layer, layerNumber, release: release ?? layer, ...counts, explainers: names }
       })
+  }
+
+  /** Top logits of some features, then of others, up to `count`; see `sampleLogits`. */
+  sampleLogits(source: string, features: readonly number[], count: number): MirroredLogits[] {
+    const number = this.#sourceNumber(source)
+    return number === null ? [] : sampleLogits(this.#database, number, features, count)
   }
 
   /** One source in numbers; null where it is not there. */

@@ -8,6 +8,7 @@ import type {
   CountResult,
   FeaturePage,
   ImportProgress,
+  RejectedRows,
   SearchRequest,
   SearchResult,
   SimilarRequest,
@@ -25,8 +26,10 @@ import type {
   RemoveResult
 } from '../../contract/mirror.ts'
 import { explainFailure, openDatabase } from './database.ts'
+import { readRejects } from './import/rejects.ts'
 import { noSource } from './maintenance/removal.ts'
 import { type ExplainedFeature, MirrorReading } from './mirror-reading.ts'
+import type { MirroredLogits } from './mirrored-logits.ts'
 import { type Answers, answer, type Question } from './reader-messages.ts'
 import { ReaderPool } from './reader-pool.ts'
 import type { KnownWidth } from './source-overview.ts'
@@ -101,6 +104,11 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
       return ask({ kind: 'sources' })
     },
 
+    /** The tokens that Neuronpedia says are raised most by some features, then by others of the source, up to `count` in all. */
+    sampleLogits(source: string, features: readonly number[], count: number): Promise<MirroredLogits[]> {
+      return ask({ kind: 'sampleLogits', source, features: [...features], count })
+    },
+
     /** One source in numbers; `width` is what is known of its SAE. Throws `mirror/no-source`. */
     async overview(source: string, width: KnownWidth): Promise<SourceOverview> {
       const overview = await ask({ kind: 'overview', source, width })
@@ -121,6 +129,11 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
     /** Each feature's own explanations, all of them, in the order of import, and its known maximum. Unknown features are left out. */
     explanationsOf(source: string, indices: readonly number[]): Promise<Map<number, ExplainedFeature>> {
       return ask({ kind: 'explanationsOf', source, indices: [...indices] })
+    },
+
+    /** The first rows of a rejects file that an import into this mirror wrote. Throws `rejects/...`. */
+    rejects(rejectsFile: string, limit: number): Promise<RejectedRows> {
+      return readRejects(file, rejectsFile, limit)
     },
 
     /** The mirror's file, what is in it, and what its writer does now. */

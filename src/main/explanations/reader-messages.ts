@@ -10,6 +10,7 @@ export const question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('count'), request: countRequest }),
   z.object({ kind: z.literal('feature'), source: z.string(), index: z.int() }),
   z.object({ kind: z.literal('sources') }),
+  z.object({ kind: z.literal('sampleLogits'), source: z.string(), features: z.array(z.int()), count: z.int() }),
   z.object({ kind: z.literal('counts') }),
   z.object({ kind: z.literal('overview'), source: z.string(), width: sourceOverview.shape.width }),
   z.object({ kind: z.literal('similar'), request: similarRequest }),
@@ -36,6 +37,7 @@ export interface Answers {
   count: ReturnType<MirrorReading['count']>
   feature: ReturnType<MirrorReading['feature']>
   sources: ReturnType<MirrorReading['sources']>
+  sampleLogits: ReturnType<MirrorReading['sampleLogits']>
   counts: ReturnType<MirrorReading['counts']>
   overview: ReturnType<MirrorReading['overview']>
   similar: ReturnType<MirrorReading['similar']>
@@ -55,6 +57,8 @@ export function answer(reading: MirrorReading, asked: Question, cancelled: Cance
       return reading.feature(asked.source, asked.index)
     case 'sources':
       return reading.sources()
+    case 'sampleLogits':
+      return reading.sampleLogits(asked.source, asked.features, asked.count)
     case 'counts':
       return reading.counts()
     case 'overview':

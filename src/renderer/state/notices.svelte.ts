@@ -9,22 +9,33 @@ export type Toast = {
   error?: ErrorData | undefined
   key?: string | undefined
   sticky: boolean
+  /** One thing that can be done about it, such as Undo. */
+  action?: { label: string; act: () => void } | undefined
 }
 
 const longestStay = 6000
+/** With something to be done, in ms. */
+const longestStayWithAction = 15_000
 
 class Notices {
   list = $state.raw<Toast[]>([])
   #last = 0
 
   /** Shows a toast and returns its id. Errors stay until dismissed; the rest leave after some seconds. */
-  show(toast: { level: Toast['level']; message: string; error?: ErrorData; key?: string; sticky?: boolean }): number {
+  show(toast: {
+    level: Toast['level']
+    message: string
+    error?: ErrorData
+    key?: string
+    sticky?: boolean
+    action?: Toast['action']
+  }): number {
     this.#last += 1
     const id = this.#last
     const sticky = toast.sticky ?? toast.level === 'error'
     const others = toast.key === undefined ? this.list : this.list.filter(other => other.key !== toast.key)
     this.list = [...others, { ...toast, id, sticky }].slice(-5)
-    if (!sticky) setTimeout(() => this.dismiss(id), longestStay)
+    if (!sticky) setTimeout(() => this.dismiss(id), toast.action === undefined ? longestStay : longestStayWithAction)
     return id
   }
 

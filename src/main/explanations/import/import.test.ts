@@ -195,6 +195,10 @@ describe('kinds of files', () => {
     expect(result).toMatchObject({ imported: 1, rejected: 1 })
     expect(storedRows()).toEqual(['m/3-res/7  gpt a "quoted", text\nof two lines'])
     expect(await fs.readFile(rejectsFile ?? '', 'utf8')).toMatch(/index/)
+    const told = await mirror.rejects(rejectsFile ?? '', 100)
+    expect(told.rows.map(({ file, line }) => [path.basename(file), line])).toEqual([['a.csv', 4]])
+    expect(told.rows[0]?.reason).toMatch(/index/)
+    await expect(mirror.rejects(at('a.csv'), 100)).rejects.toMatchObject({ kind: 'rejects/none' })
   })
 
   test('rows that do not say their source take it from the path', async () => {

@@ -1,6 +1,6 @@
 /** Search hits as tab-separated values. */
-import type { SearchHit } from '../../../contract/explanations.ts'
-import { toTsv } from '../../components/tsv.ts'
+import type { SearchHit } from '../../../../contract/explanations.ts'
+import { toTsv } from '../../../components/tsv.ts'
 
 /** One row per hit, in the order found: model, source, feature index, explanation in full, explainer, type, id. */
 export function hitsTsv(hits: readonly SearchHit[]): string {

@@ -10,6 +10,7 @@ test('hits become one line each, with quotation marks and tabs made safe for a s
     description: 'references to the word "will",\tin scratchpads',
     explainer: 'demo-rules-v1',
     type: null,
+    density: null,
     matches: []
   }
   const [header, row, ...rest] = hitsTsv([hit]).split('\n')
