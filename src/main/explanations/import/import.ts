@@ -215,7 +215,10 @@ async function askFor(feed: ImportFeed, onWait: () => void): Promise<ImportFile 
   return asked
 }
 
-/** Parsers at work, each on one file after the other. */
+/** Files that a parser is told ahead, so that it never waits for the writer to ask for the next; small files hold less than a batch. */
+const filesAhead = 12
+
+/** Parsers at work, each with the files that it has and is told ahead. */
 class Lanes {
   readonly #work: Import
   readonly #feed: ImportFeed
@@ -232,28 +235,29 @@ class Lanes {
   /** Reads all files. Throws what a parser or the writer throws; nothing is written any more then. */
   async run(): Promise<void> {
     // As many as help.
-    const lanes = Math.max(1, Math.min(4, os.availableParallelism() - 1))
+    const parsers = Math.max(1, Math.min(4, os.availableParallelism() - 1))
     try {
-      await Promise.all(Array.from({ length: lanes }, () => this.#lane()))
+      await Promise.all(Array.from({ length: parsers * filesAhead }, (_, lane) => this.#lane(lane % parsers)))
     } finally {
       this.#isOver = true
       await Promise.all(this.#parsers.map(parser => parser.close()))
     }
   }
 
-  async #lane(): Promise<void> {
-    let parser: ParserThread | null = null
+  #parser(which: number): ParserThread {
+    const parser = this.#parsers[which] ?? new ParserThread()
+    this.#parsers[which] = parser
+    return parser
+  }
+
+  async #lane(which: number): Promise<void> {
     for (;;) {
       // Nothing may lie in memory while files are waited for.
       const file = await askFor(this.#feed, () => this.#work.flush())
       if (file === null || this.#isOver) return
       const progress = this.#work.begin(file)
       if (progress === null) continue
-      if (parser === null) {
-        parser = new ParserThread()
-        this.#parsers.push(parser)
-      }
-      await parser.parse(file, progress.rows, this.#withEmbeddings, batch => {
+      await this.#parser(which).parse(file, progress.rows, this.#withEmbeddings, batch => {
         if (!this.#isOver) this.#work.take(progress, batch)
       })
     }
