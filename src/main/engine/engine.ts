@@ -9,6 +9,7 @@ import { toErrorData } from '../../contract/errors.ts'
 import { type Mirror, openMirror } from '../explanations/mirror.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
+import { openPromptLibrary, type PromptLibrary } from '../library/prompt-library.ts'
 import { resourcesFolder } from '../library/resources.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
@@ -31,6 +32,7 @@ export interface EngineOptions {
 export interface EngineServices {
   readonly home: string
   readonly library: Library
+  readonly prompts: PromptLibrary
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
@@ -46,6 +48,7 @@ const statusDelay = 30
 class Services implements EngineServices {
   readonly home: string
   readonly library: Library
+  readonly prompts: PromptLibrary
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
@@ -55,6 +58,7 @@ class Services implements EngineServices {
   constructor(home: string, library: Library, mirror: Mirror) {
     this.home = home
     this.library = library
+    this.prompts = openPromptLibrary(home)
     this.mirror = mirror
     this.downloads = new Downloads(home)
     this.inference = new InferenceProcess({

@@ -1,7 +1,7 @@
 /** Toasts: what a person should know that no request of theirs answers. */
 import type { ErrorData } from '../../contract/errors.ts'
 
-/** `key` replaces an older toast with the same key; `sticky` ones stay until dismissed or replaced. */
+/** `key` replaces an older toast with the same key; `sticky` ones stay until dismissed or replaced; `action` is what can be done about it. */
 export type Toast = {
   id: number
   level: 'info' | 'warning' | 'error'
@@ -9,6 +9,7 @@ export type Toast = {
   error?: ErrorData | undefined
   key?: string | undefined
   sticky: boolean
+  action?: { label: string; act: () => unknown } | undefined
 }
 
 const longestStay = 6000
@@ -18,7 +19,14 @@ class Notices {
   #last = 0
 
   /** Shows a toast and returns its id. Errors stay until dismissed; the rest leave after some seconds. */
-  show(toast: { level: Toast['level']; message: string; error?: ErrorData; key?: string; sticky?: boolean }): number {
+  show(toast: {
+    level: Toast['level']
+    message: string
+    error?: ErrorData
+    key?: string
+    sticky?: boolean
+    action?: Toast['action']
+  }): number {
     this.#last += 1
     const id = this.#last
     const sticky = toast.sticky ?? toast.level === 'error'
