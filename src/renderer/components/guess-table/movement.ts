@@ -4,8 +4,11 @@ import type { MaybeNumber } from '../../../contract/numbers.ts'
 /** A predicted token and its log-prob (nats). */
 export type Guess = { id: number; text: string; logProb: MaybeNumber }
 
-/** What one variant predicts, best first; `actual` is the token that stands there, null where none does. */
-export type GuessColumn = { variant: string; color: string; guesses: readonly Guess[]; actual: number | null }
+/**
+ * What one variant predicts, best first; `actual` is the token that stands there, null where none does. `isComparable` is false where
+ * other tokens stand before it than in clean, so that places say nothing.
+ */
+export type GuessColumn = { variant: string; color: string; guesses: readonly Guess[]; actual: number | null; isComparable?: boolean }
 
 /** Places up (positive) or down against `baseline`, `new` where that list lacks the token. */
 export function movement(token: Pick<Guess, 'id'>, place: number, baseline: readonly Pick<Guess, 'id'>[]): number | 'new' {
