@@ -189,7 +189,6 @@ describe('a long one', () => {
   test('streams, is stopped at any time, and keeps what is there', async () => {
     await beginLong()
     expect(await page.getByTestId('run-progress').textContent()).toMatch(/token \d+/)
-    await photograph(page, 'generate-streaming')
     await page.getByTestId('cancel').click()
     await page.getByTestId('cancelled').getByText('Stopped; what is written stays').waitFor()
     const written = await tokensOf('clean')
@@ -199,13 +198,17 @@ describe('a long one', () => {
     // It stays so, and can be taken to Compare though the engine never told its prompt.
     await afterRun(page, () => continuation('clean').getByTestId('to-compare').click())
     await page.goBack()
-    expect(await tokensOf('clean')).toEqual(written)
+    await expect.poll(() => tokensOf('clean')).toEqual(written)
     await page.getByTestId('mode-text').check({ force: true })
   })
 
   test('whose process is killed says so, keeps what is there, and the next one works', async () => {
     await beginLong()
-    process.kill(await processShown(page, 'status-inference'), 'SIGKILL')
+    const working = await processShown(page, 'status-inference')
+    // The picture takes a while; the process waits for it.
+    process.kill(working, 'SIGSTOP')
+    await photograph(page, 'generate-streaming')
+    process.kill(working, 'SIGKILL')
     await page.getByTestId('error-note').waitFor()
     expect((await tokensOf('clean')).length).toBeGreaterThan(3)
     expect(await page.getByTestId('earlier-shown').textContent()).toContain('what is written stays')
@@ -235,6 +238,7 @@ test("temperature 0 writes the peers' continuation", async () => {
   await page.getByTestId('model-picker').click()
   await page.getByTestId('path-field').fill(join(golden, 'models/llama-tiny'))
   await page.getByTestId('path-field').press('Enter')
+  await page.getByTestId('path-field').waitFor({ state: 'detached' })
   await expect.poll(() => page.getByTestId('model-picker').textContent()).toContain('llama-tiny')
   await page.getByTestId('prompt-ids').fill(recorded.ids.join(', '))
   await setting('temperature', '0')

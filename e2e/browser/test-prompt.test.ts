@@ -195,6 +195,7 @@ describe("the peers' numbers", () => {
     await page.getByTestId('model-picker').click()
     await page.getByTestId('path-field').fill(join(golden, 'models/llama-tiny'))
     await page.getByTestId('path-field').press('Enter')
+    await page.getByTestId('path-field').waitFor({ state: 'detached' })
     await expect.poll(() => page.getByTestId('model-picker').textContent()).toContain('llama-tiny')
     await page.getByTestId('mode-ids').check({ force: true })
     await page.getByTestId('prompt-ids').fill(recorded.ids.join(', '))
