@@ -11,10 +11,12 @@ import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { openPromptLibrary, type PromptLibrary } from '../library/prompt-library.ts'
 import { resourcesFolder } from '../library/resources.ts'
+import { Notebook } from '../notebook/notebook.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
 import { makeRouter } from './router.ts'
+import { Syncs } from './syncs.ts'
 import { version } from './version.ts'
 
 export interface EngineOptions {
@@ -36,6 +38,8 @@ export interface EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
+  readonly syncs: Syncs
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -52,6 +56,8 @@ class Services implements EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
+  readonly syncs: Syncs
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   #announcing: NodeJS.Timeout | null = null
 
@@ -61,6 +67,8 @@ class Services implements EngineServices {
     this.prompts = openPromptLibrary(home)
     this.mirror = mirror
     this.downloads = new Downloads(home)
+    this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))
+    this.syncs = new Syncs(home, mirror, () => this.announceStatus())
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
       onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
@@ -116,6 +124,16 @@ class Services implements EngineServices {
     }
   }
 
+  /** Finishes what a crash cut off in the mirror; a failure becomes a notice. */
+  async settleMirror(): Promise<void> {
+    try {
+      await this.mirror.settle()
+    } catch (thrown) {
+      const error = toErrorData(thrown)
+      this.#notify({ level: 'warning', message: `sources are still to be removed: ${error.message}`, at: Date.now(), error })
+    }
+  }
+
   /** Imports the demo's explanations once; a failure becomes a notice, since everything else works without them. */
   async importDemo(): Promise<void> {
     const demo = path.join(resourcesFolder(), 'demo')
@@ -136,8 +154,10 @@ class Services implements EngineServices {
     for (const watcher of this.#watchers) watcher.close()
     if (this.#announcing !== null) clearTimeout(this.#announcing)
     await this.downloads.close()
+    await this.syncs.close()
     await this.inference.close()
     await this.mirror.close()
+    this.notebook.close()
   }
 }
 
@@ -147,6 +167,8 @@ export async function createEngine(options: EngineOptions = {}) {
   const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
   const services = new Services(home, await openLibrary({ home }), mirror)
   const router = makeRouter(services)
+  // A command does its own work and no other; whoever stays open tidies up.
+  if ((options.readers ?? 0) > 0) void services.settleMirror()
   const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()
   return {
     router,

@@ -9,10 +9,13 @@ export type Toast = {
   error?: ErrorData | undefined
   key?: string | undefined
   sticky: boolean
-  action?: { label: string; act: () => unknown } | undefined
+  /** One thing that can be done about it, such as Undo. */
+  action?: { label: string; act: () => void } | undefined
 }
 
 const longestStay = 6000
+/** With something to be done, in ms. */
+const longestStayWithAction = 15_000
 
 class Notices {
   list = $state.raw<Toast[]>([])
@@ -32,7 +35,7 @@ class Notices {
     const sticky = toast.sticky ?? toast.level === 'error'
     const others = toast.key === undefined ? this.list : this.list.filter(other => other.key !== toast.key)
     this.list = [...others, { ...toast, id, sticky }].slice(-5)
-    if (!sticky) setTimeout(() => this.dismiss(id), longestStay)
+    if (!sticky) setTimeout(() => this.dismiss(id), toast.action === undefined ? longestStay : longestStayWithAction)
     return id
   }
 

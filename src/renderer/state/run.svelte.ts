@@ -3,6 +3,7 @@ import { tick } from 'svelte'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { RunResult } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
+import { notices } from './notices.svelte.ts'
 import type { PromptTask, TaskProgress } from './prompt-task.ts'
 import { selection } from './selection.svelte.ts'
 import type { ShownVariant } from './shown-variants.ts'
@@ -75,6 +76,37 @@ class CurrentRun implements PromptTask {
         this.progress = null
         this.#abort = null
       }
+    }
+  }
+
+  /** Puts to the features of the run shown what the mirror knows of them now, as after an import. */
+  async explain(): Promise<void> {
+    const { result } = this
+    if (result === null) return
+    try {
+      const saes = await Promise.all(
+        result.saes.map(async sae => {
+          if (sae.source === null) return sae
+          const readings = Object.values(sae.byVariant)
+          const indices = [...new Set(readings.flatMap(({ features }) => features.flat().map(({ index }) => index)))]
+          const known = new Map(
+            (await client.explanations.explain({ source: sae.source, indices })).map(feature => [feature.index, feature])
+          )
+          const byVariant = Object.entries(sae.byVariant).map(([name, reading]) => {
+            const features = reading.features.map(list =>
+              list.map(feature => ({ ...feature, maxActivation: null, explanations: [], ...known.get(feature.index) }))
+            )
+            return [name, { ...reading, features }] as const
+          })
+          return { ...sae, byVariant: Object.fromEntries(byVariant) }
+        })
+      )
+      // Views take another result for another run, so the same knowledge changes nothing.
+      if (this.result === result && JSON.stringify(saes) !== JSON.stringify(result.saes)) this.result = { ...result, saes }
+    } catch (thrown) {
+      const error = errorOf(thrown)
+      if (error.kind === 'connection/lost') return
+      notices.show({ level: 'warning', key: 'explain', message: "The run's features could not be explained anew.", error })
     }
   }
 
