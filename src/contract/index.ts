@@ -21,6 +21,7 @@ import {
   sourceSummary
 } from './explanations.ts'
 import { generationEvent, generationRequest } from './generation.ts'
+import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
 import {
   activationEvent,
   activationRequest,
@@ -123,6 +124,17 @@ export const contract = {
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     /** A prompt's tokens, however many. */
     tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens)
+  },
+  history: {
+    list: procedure.input(historyRequest).output(historyPage),
+    summary: procedure.output(historySummary),
+    /** One run, whole; `id` may be the beginning of one, where no other begins so. */
+    open: procedure.input(z.object({ id: z.string() })).output(openedRun),
+    change: procedure.input(historyChange).output(keptRun),
+    /** Takes runs from the list; they can be restored for a week. */
+    remove: procedure.input(runIds).output(z.object({ removed: z.int() })),
+    restore: procedure.input(runIds).output(z.object({ restored: z.int() })),
+    clear: procedure.input(historyClearing).output(z.object({ removed: z.int() }))
   },
   hooks: {
     /** Names and shapes, without running anything. */

@@ -56,7 +56,7 @@ export const commandHelp: Record<Command, string> = {
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
            [--top-k 10] [--top-features 5] [--provider auto|cpu|webgpu|cuda|directml|coreml]
-           [--save FILE.safetensors] [--json]
+           [--save FILE.safetensors] [--no-history] [--json]
 
 Runs one prompt under several variants and compares them.
 
@@ -82,6 +82,7 @@ Runs one prompt under several variants and compares them.
   --provider NAME           where it computes (auto)
   --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
+  --no-history              does not keep the run in the history
   --json                    prints one JSON object
 ${everywhere}
 

@@ -10,6 +10,7 @@ import { type Mirror, openMirror } from '../explanations/mirror.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { resourcesFolder } from '../library/resources.ts'
+import { History } from '../runs/history.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
@@ -23,6 +24,8 @@ export interface EngineOptions {
   readonly db?: string
   /** Threads that read the mirror; without any, reading happens in the engine's own. */
   readonly readers?: number
+  /** Hears of what no request answers, also where nobody watches. */
+  readonly onNotice?: (notice: Notice) => void
   /** Imports the demo's explanations when they are not in the mirror yet. */
   readonly importDemo?: boolean
 }
@@ -34,6 +37,7 @@ export interface EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly history: History
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -49,14 +53,27 @@ class Services implements EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly history: History
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
+  readonly #onNotice: (notice: Notice) => void
   #announcing: NodeJS.Timeout | null = null
 
-  constructor(home: string, library: Library, mirror: Mirror) {
+  constructor(home: string, library: Library, mirror: Mirror, onNotice: (notice: Notice) => void) {
     this.home = home
+    this.#onNotice = onNotice
     this.library = library
     this.mirror = mirror
     this.downloads = new Downloads(home)
+    this.history = new History(path.join(home, 'runs.sqlite'), {
+      version: version(),
+      onFailure: error =>
+        this.#notify({
+          level: 'warning',
+          message: `a run was not kept in the history: ${error.message}`,
+          at: Date.now(),
+          error: error.toData()
+        })
+    })
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
       onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
@@ -91,6 +108,7 @@ class Services implements EngineServices {
   }
 
   #notify(notice: Notice): void {
+    this.#onNotice(notice)
     this.#tell({ type: 'notice', notice })
   }
 
@@ -133,6 +151,7 @@ class Services implements EngineServices {
     if (this.#announcing !== null) clearTimeout(this.#announcing)
     await this.downloads.close()
     await this.inference.close()
+    await this.history.close()
     await this.mirror.close()
   }
 }
@@ -141,7 +160,7 @@ class Services implements EngineServices {
 export async function createEngine(options: EngineOptions = {}) {
   const home = options.home ?? homeFolder()
   const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
-  const services = new Services(home, await openLibrary({ home }), mirror)
+  const services = new Services(home, await openLibrary({ home }), mirror, options.onNotice ?? (() => undefined))
   const router = makeRouter(services)
   const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()
   return {

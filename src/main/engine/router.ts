@@ -15,7 +15,7 @@ import { generate } from './generations.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
-import { run } from './runs.ts'
+import { keptRun } from './runs.ts'
 import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
 
@@ -59,7 +59,7 @@ async function* importEvents(
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, mirror, downloads } = services
+  const { library, mirror, downloads, history } = services
   const hookFiles = new HookFiles(services.home)
   const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
@@ -110,13 +110,22 @@ export function makeRouter(services: EngineServices) {
       keepToken: os.downloads.keepToken.handler(({ input }) => keepHubToken(services.home, input.token))
     },
     runs: {
-      run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      run: os.runs.run.handler(({ input, signal }) => withContractErrors(keptRun(input, services, signal))),
       processing: os.runs.processing.handler(({ input }) => processingOf(input.processing, input.saes)),
       checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
       testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal))
+    },
+    history: {
+      list: os.history.list.handler(({ input }) => history.list(input)),
+      summary: os.history.summary.handler(() => history.summary()),
+      open: os.history.open.handler(({ input }) => history.open(input.id)),
+      change: os.history.change.handler(({ input }) => history.change(input)),
+      remove: os.history.remove.handler(async ({ input }) => ({ removed: await history.remove(input.ids) })),
+      restore: os.history.restore.handler(async ({ input }) => ({ restored: await history.restore(input.ids) })),
+      clear: os.history.clear.handler(async ({ input }) => ({ removed: await history.clear(input) }))
     },
     hooks: {
       points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),

@@ -39,7 +39,8 @@ function demoWorkspace(): SavedWorkspace {
   return {
     model: path.join(demo, 'model'),
     saes: [sae(15), sae(3)],
-    promptText: 'Would you be able to travel through time using a wormhole?'
+    promptText: 'Would you be able to travel through time using a wormhole?',
+    run: null
   }
 }
 
