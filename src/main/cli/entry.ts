@@ -65,6 +65,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./import.ts')).importExplanations(argv, terminal)
     case 'search':
       return (await import('./search.ts')).search(argv, terminal)
+    case 'runs':
+      return (await import('./runs.ts')).runs(argv, terminal)
     case 'library':
       return (await import('./library.ts')).library(argv, terminal)
     case 'releases':

@@ -18,6 +18,7 @@ export const commands = [
   'inspect',
   'import',
   'search',
+  'runs',
   'library',
   'releases',
   'download',
@@ -37,6 +38,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
   splice import PATH...                                   read explanations of features into the mirror
   splice search QUERY                                     search the explanations
+  splice runs                                             the runs that are kept: list, show, export
   splice library                                          the models and SAEs on this disk
   splice releases [--model M]                             what is published, and what of it is on this disk
   splice download REPO | --release R --sae-id ID          an SAE, a model or files from the Hugging Face hub
@@ -239,6 +241,26 @@ Searches the explanations of the mirror. Nothing leaves this machine.
   --limit N                 hits shown, 1 to 1000 (50)
   --json                    prints {total, totalIsExact, nextKey, milliseconds, hits}
 ${everywhere}
+
+${exits}
+`,
+  runs: `splice runs [WORD...] [--model M] [--sae S] [--tag T] [--pinned] [--limit 50] [--json]
+splice runs show ID [--json]
+splice runs export ID [--as json|tokens|top-k|features|summary|python|python-3] [--to FILE]
+
+Every run that a window, a script or splice run made is kept, in runs.sqlite of SPLICE_HOME or the platform's data folder, with all
+that is needed to show it again without its model. The list has pinned runs first (*), then the newest.
+
+  WORD...                   runs with all of these words in prompt, name, notes, tags, model or SAEs, whatever their case
+  --model M, --sae S        of a model or an SAE, by its name as --json has it
+  --tag T, --pinned         with a tag; pinned ones alone
+  --limit N                 how many are listed (50)
+  show ID                   a run as splice run prints it; the beginning of an ID is enough
+  export ID                 a file of a run: json (all of it), CSV tables (tokens, top-k, features, summary), or a Python
+                            script that does it again with TransformerLens 2 (python) or 3 (python-3) and SAELens 6
+  --to FILE                 where to write it; without it, stdout
+  --json                    prints one JSON object
+  --help                    this text
 
 ${exits}
 `,

@@ -82,7 +82,8 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
         format: sae.format,
         dIn: sae.dIn,
         dSae: sae.dSae,
-        release: known === null ? null : { name: known.release, saeId: known.saeId },
+        // What came with Splice is in no table of SAELens: its repository has no owner.
+        release: known === null || !known.repo.includes('/') ? null : { name: known.release, saeId: known.saeId },
         source: source === undefined ? (known?.source ?? null) : source,
         sourceChosenByHand: source !== undefined && source !== null,
         published,

@@ -10,9 +10,10 @@ export const keptVariants = keptRun.shape.variants
 const mostPrompt = 20_000
 
 /** How people name an SAE: its source's layer, its name in its release, or the last parts of its path. */
-export function saeLabel({ source, release, path }: Pick<SaeResult, 'source' | 'release' | 'path'>): string {
+export function saeLabel({ source, sourceChosenByHand, release, path }: SaeResult): string {
   if (release !== null) return `${release.name}/${release.saeId}`
-  if (source !== null) return source
+  // A source that a person chose may be a neighbour's.
+  if (source !== null && !sourceChosenByHand) return source
   const parts = path.split(/[\\/]/).filter(part => part !== '')
   return parts.slice(-3).join('/')
 }

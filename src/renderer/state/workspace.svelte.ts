@@ -3,7 +3,7 @@
 import type { z } from 'zod'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
-import type { LayerOrder, Processing, RunRequest, runRequest, SplicePositions } from '../../contract/run.ts'
+import type { LayerOrder, Processing, RunRequest, RunSae, runRequest, SplicePositions } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { runNameOf } from './run-name.ts'
@@ -43,6 +43,19 @@ export function asAsked({ summary, hook, hookOut, normFactor, chosenSource }: Op
   }
 }
 
+/** Which variants of an open SAE a run had. */
+function variantsOf({ name }: RunSae, variants: RunRequest['variants']): Pick<OpenSae, 'alone' | 'withError' | 'joined'> {
+  const alone = variants.flatMap(({ splices }) => (splices.length === 1 ? splices : [])).filter(({ sae }) => sae === name)
+  const together = variants.filter(({ splices }) => splices.length > 1)
+  const joint = together.find(({ splices }) => splices.some(({ errorTerm }) => !errorTerm)) ?? together[0]
+  const own = joint?.splices.find(({ sae }) => sae === name)
+  return {
+    alone: alone.some(({ errorTerm }) => !errorTerm),
+    withError: alone.some(({ errorTerm }) => errorTerm),
+    joined: joint === undefined ? 'spliced' : own === undefined ? 'left-out' : own.errorTerm ? 'with-error' : 'spliced'
+  }
+}
+
 class Workspace {
   model = $state.raw<ModelSummary | null>(null)
   saes = $state.raw<OpenSae[]>([])
@@ -61,6 +74,8 @@ class Workspace {
   /** Why the last model or SAE did not open, shown by its picker. */
   modelError = $state.raw<ErrorData | null>(null)
   saeError = $state.raw<ErrorData | null>(null)
+  /** The run that is shown, by its id in the history: the next start shows it again. */
+  shownRun: string | null = null
   /** Whether the open model is the demo's. */
   isDemo = $state(false)
 
@@ -76,11 +91,6 @@ class Workspace {
   /** The colour of an open SAE. */
   colorOf(name: string): string {
     return colorOfSae(this.saes.findIndex(sae => sae.name === name))
-  }
-
-  /** The look of a variant by name, also of one that is no longer among the open ones. */
-  look(name: string): { color: string; dashed: boolean } {
-    return this.variants.find(variant => variant.name === name) ?? { color: '--variant-clean', dashed: name.endsWith('+error') }
   }
 
   /** The request for the present prompt; null without a model. */
@@ -106,6 +116,7 @@ class Workspace {
     try {
       const saved = await client.library.workspace()
       this.promptText = saved.promptText
+      this.shownRun = saved.run
       this.isDemo = saved.isDemo
       this.model = await client.library.openModel({ path: saved.model })
       this.modelError = null
@@ -123,6 +134,43 @@ class Workspace {
     } finally {
       this.opening = null
     }
+  }
+
+  /**
+   * Takes over what a run was asked for with: model, SAEs by their names in it, prompt, variants, how to read. Gives why its model did
+   * not open, or null; SAEs that do not open are named in a notice.
+   */
+  async adopt({ model, saes, prompt, variants, processing, layerOrder, metricPositions }: RunRequest): Promise<ErrorData | null> {
+    this.opening = model
+    try {
+      if (this.model?.path !== model) this.model = await client.library.openModel({ path: model })
+      this.modelError = null
+    } catch (thrown) {
+      return errorOf(thrown)
+    } finally {
+      this.opening = null
+    }
+    this.saes = []
+    for (const sae of saes) {
+      await this.#add(sae.path, sae, sae.source, variantsOf(sae, variants))
+      if (this.saeError !== null) {
+        notices.show({ level: 'error', message: `An SAE of this run does not open: ${sae.path}.`, error: this.saeError })
+        this.saeError = null
+      }
+    }
+    const together = variants.filter(({ splices }) => splices.length > 1)
+    const allWithError = together.filter(({ splices }) => splices.every(({ errorTerm }) => errorTerm))
+    this.joint = { spliced: together.length > allWithError.length, withError: allWithError.length > 0 }
+    this.chosenPositions = variants.flatMap(({ splices }) => splices)[0]?.positions ?? null
+    this.processing = processing
+    this.layerOrder = layerOrder
+    this.metricPositions = metricPositions
+    if ('text' in prompt) {
+      this.promptText = prompt.text
+      this.prependBos = prompt.prependBos
+    }
+    await this.save()
+    return null
   }
 
   /** Opens a model folder. SAEs that do not fit it are closed and named in a notice. False, with `modelError`, when it does not open. */
@@ -165,14 +213,20 @@ class Workspace {
     return added
   }
 
-  async #add(path: string, { hook, hookOut, normFactor }: Partial<SaePlacing>, source?: string | null): Promise<boolean> {
+  async #add(
+    path: string,
+    { hook, hookOut, normFactor, name: wanted }: Partial<SaePlacing> & { name?: string },
+    source?: string | null,
+    variants: Pick<OpenSae, 'alone' | 'withError' | 'joined'> = { alone: true, withError: false, joined: 'spliced' }
+  ): Promise<boolean> {
     try {
       const summary = await client.library.openSae({ path, hook, hookOut, normFactor, model: this.model?.path })
-      const name = runNameOf(
-        summary.name,
-        this.saes.map(sae => sae.name)
-      )
-      const variants = { alone: true, withError: false, joined: 'spliced' } as const
+      const name =
+        wanted ??
+        runNameOf(
+          summary.name,
+          this.saes.map(sae => sae.name)
+        )
       this.saes = [...this.saes, { name, summary, hook, hookOut, normFactor, chosenSource: source, ...variants }]
       return true
     } catch (thrown) {
@@ -225,7 +279,8 @@ class Workspace {
       const saved = await client.library.saveWorkspace({
         model: this.model.path,
         saes: this.saes.map(asAsked),
-        promptText: this.promptText
+        promptText: this.promptText,
+        run: this.shownRun
       })
       this.isDemo = saved.isDemo
     } catch (thrown) {
