@@ -2,6 +2,11 @@
 import { theme } from '../state/theme.svelte.ts'
 import type { ChartColors } from './position-option.ts'
 
+/** The interface's typeface. ECharts writes it into attributes of an SVG as it is, so it must not hold their quotation mark. */
+export function chartFont(): string {
+  return theme.color('--font-sans').replaceAll('"', "'")
+}
+
 /** Reads the theme, so that whoever derives from it follows a switch. */
 export function chartColors(): ChartColors {
   return {
@@ -10,6 +15,6 @@ export function chartColors(): ChartColors {
     line: theme.color('--line'),
     panel: theme.color('--panel'),
     variant: variable => theme.color(variable),
-    font: theme.color('--font-sans')
+    font: chartFont()
   }
 }

@@ -47,7 +47,7 @@ td.token{white-space:pre}
 .strip b{font-weight:500;font-family:var(--font-mono);font-size:12px;line-height:24px}
 .strip b i{display:inline-block;width:12px;margin-right:6px;border-top:3px solid;vertical-align:middle}
 .boxes{display:flex;flex-wrap:wrap;gap:2px}
-.boxes span{height:24px;padding:0 5px;border-radius:2px;font:13px/24px var(--font-mono);white-space:pre;box-shadow:inset 0 0 0 1px var(--line)}
+.boxes>span{height:24px;padding:0 5px;border-radius:2px;font:13px/24px var(--font-mono);white-space:pre;box-shadow:inset 0 0 0 1px var(--line)}
 .boxes small{font-size:11px}
 .sign{opacity:.5}
 .legend{display:flex;flex-wrap:wrap;gap:4px 24px;margin:8px 0}

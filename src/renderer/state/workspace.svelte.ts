@@ -141,22 +141,10 @@ class Workspace {
    * not open, or null; SAEs that do not open are named in a notice.
    */
   async adopt({ model, saes, prompt, variants, processing, layerOrder, metricPositions }: RunRequest): Promise<ErrorData | null> {
-    this.opening = model
-    try {
-      if (this.model?.path !== model) this.model = await client.library.openModel({ path: model })
-      this.modelError = null
-    } catch (thrown) {
-      return errorOf(thrown)
-    } finally {
-      this.opening = null
-    }
-    this.saes = []
-    for (const sae of saes) {
-      await this.#add(sae.path, sae, sae.source, variantsOf(sae, variants))
-      if (this.saeError !== null) {
-        notices.show({ level: 'error', message: `An SAE of this run does not open: ${sae.path}.`, error: this.saeError })
-        this.saeError = null
-      }
+    // What needs no file comes at once, so that it does not overtake what is typed next.
+    if ('text' in prompt) {
+      this.promptText = prompt.text
+      this.prependBos = prompt.prependBos
     }
     const together = variants.filter(({ splices }) => splices.length > 1)
     const allWithError = together.filter(({ splices }) => splices.every(({ errorTerm }) => errorTerm))
@@ -165,12 +153,31 @@ class Workspace {
     this.processing = processing
     this.layerOrder = layerOrder
     this.metricPositions = metricPositions
-    if ('text' in prompt) {
-      this.promptText = prompt.text
-      this.prependBos = prompt.prependBos
+    this.opening = model
+    try {
+      if (this.model?.path !== model) this.model = await client.library.openModel({ path: model })
+      this.modelError = null
+      const opened = await Promise.all(saes.map(sae => this.#reopen(sae, variants)))
+      this.saes = opened.filter(sae => sae !== null)
+    } catch (thrown) {
+      return errorOf(thrown)
+    } finally {
+      this.opening = null
     }
     await this.save()
     return null
+  }
+
+  /** An SAE as a run had it; null, with a notice, where it does not open any more. */
+  async #reopen(sae: RunSae, variants: RunRequest['variants']): Promise<OpenSae | null> {
+    const { name, path, hook, hookOut, normFactor, source } = sae
+    try {
+      const summary = await client.library.openSae({ path, hook, hookOut, normFactor, model: this.model?.path })
+      return { name, summary, hook, hookOut, normFactor, chosenSource: source, ...variantsOf(sae, variants) }
+    } catch (thrown) {
+      notices.show({ level: 'error', message: `An SAE of this run does not open: ${path}.`, error: errorOf(thrown) })
+      return null
+    }
   }
 
   /** Opens a model folder. SAEs that do not fit it are closed and named in a notice. False, with `modelError`, when it does not open. */
@@ -213,20 +220,14 @@ class Workspace {
     return added
   }
 
-  async #add(
-    path: string,
-    { hook, hookOut, normFactor, name: wanted }: Partial<SaePlacing> & { name?: string },
-    source?: string | null,
-    variants: Pick<OpenSae, 'alone' | 'withError' | 'joined'> = { alone: true, withError: false, joined: 'spliced' }
-  ): Promise<boolean> {
+  async #add(path: string, { hook, hookOut, normFactor }: Partial<SaePlacing>, source?: string | null): Promise<boolean> {
     try {
       const summary = await client.library.openSae({ path, hook, hookOut, normFactor, model: this.model?.path })
-      const name =
-        wanted ??
-        runNameOf(
-          summary.name,
-          this.saes.map(sae => sae.name)
-        )
+      const name = runNameOf(
+        summary.name,
+        this.saes.map(sae => sae.name)
+      )
+      const variants = { alone: true, withError: false, joined: 'spliced' } as const
       this.saes = [...this.saes, { name, summary, hook, hookOut, normFactor, chosenSource: source, ...variants }]
       return true
     } catch (thrown) {

@@ -1,7 +1,7 @@
 /** The token strips as a picture: a strip per variant and one of differences for each compared with clean, with numbers and legend. */
 import type { RunResult } from '../../../contract/run.ts'
 import { isNamed, tokenPieces } from '../../components/token-pieces.ts'
-import { finiteOrNull, formatDifference, formatNats } from '../../state/numbers.ts'
+import { finiteOrNull, formatNats } from '../../state/numbers.ts'
 import { shortVariantName } from '../../state/run-name.ts'
 import type { ShownVariant } from '../../state/shown-variants.ts'
 import { theme } from '../../state/theme.svelte.ts'
@@ -150,6 +150,6 @@ function drawLegend(surface: Surface, bound: number, hasDifferences: boolean, to
     `≤ ${strongestLogProb}`
   ])
   if (!hasDifferences) return
-  const ends = [formatDifference(-bound), '0', formatDifference(bound)]
+  const ends = [String(-bound), '0', `+${bound}`]
   ramp(420, 'difference, nats', share => stripColors.difference(bound * (2 * share - 1), bound), ends)
 }

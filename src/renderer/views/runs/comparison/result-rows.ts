@@ -5,6 +5,8 @@ import { type ComparedRun, saeKey } from './compared-run.ts'
 
 export type ResultRow = {
   name: string
+  /** The SAE that the number is of, by its name where that is of one SAE alone; null for the run's own numbers. */
+  sae: { name: string; key: string } | null
   /** What it is, for the hover. */
   meaning: string
   form: 'nats' | 'metric' | 'share'
@@ -14,10 +16,11 @@ export type ResultRow = {
   differences: (number | null)[]
 }
 
-function rowOf(name: string, meaning: string, form: ResultRow['form'], values: MaybeNumber[]): ResultRow {
+function rowOf(name: string, meaning: string, form: ResultRow['form'], values: MaybeNumber[], sae: ResultRow['sae'] = null): ResultRow {
   const base = finiteOrNull(values[0])
   return {
     name,
+    sae,
     meaning,
     form,
     values,
@@ -56,19 +59,33 @@ export function resultRows(runs: readonly ComparedRun[]): ResultRow[] {
       'nats',
       ofVariant(run => comparisonOf(run)?.meanKl)
     ),
-    ...keys.flatMap(key => [
-      rowOf(
-        `L0, ${key}`,
-        'mean number of active features',
-        'metric',
-        ofVariant(run => readingOf(run, key)?.l0)
-      ),
-      rowOf(
-        `explained variance, ${key}`,
-        '1 - sum |x - recons|² / sum |x - mean|²',
-        'share',
-        ofVariant(run => readingOf(run, key)?.explainedVariance)
-      )
-    ])
+    ...keys.flatMap(key => {
+      const sae = { name: nameOf(runs, key), key }
+      return [
+        rowOf(
+          'L0',
+          'mean number of active features',
+          'metric',
+          ofVariant(run => readingOf(run, key)?.l0),
+          sae
+        ),
+        rowOf(
+          'explained variance',
+          '1 - sum |x - recons|² / sum |x - mean|²',
+          'share',
+          ofVariant(run => readingOf(run, key)?.explainedVariance),
+          sae
+        )
+      ]
+    })
   ]
+}
+
+/** An SAE's name in the runs, where no other SAE has it there; else what tells it apart everywhere. */
+function nameOf(runs: readonly ComparedRun[], key: string): string {
+  const named = runs.flatMap(run => run.result.saes.map(sae => ({ name: sae.name, key: saeKey(run, sae) })))
+  const names = new Set(named.filter(sae => sae.key === key).map(({ name }) => name))
+  const [name] = names
+  if (name === undefined || names.size > 1) return key
+  return named.some(sae => sae.name === name && sae.key !== key) ? key : name
 }
