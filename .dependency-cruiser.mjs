@@ -64,6 +64,13 @@ export default {
       to: { path: '^src/main/(checkpoint|onnx|transformer|sae|inference|engine)/' }
     },
     {
+      name: 'history-stands-alone',
+      comment: 'The history keeps what runs gave; it knows neither models nor who runs them.',
+      severity: 'error',
+      from: { path: '^src/main/(runs|sqlite)/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(runs|sqlite)/)' }
+    },
+    {
       name: 'hub-stands-alone',
       comment: 'The hub, its cache and downloads know files and the network, and nothing of models.',
       severity: 'error',

@@ -3,6 +3,7 @@
  * short transaction. The file is opened when it is first asked for, so that a broken one stops no run.
  */
 import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
 import { SpliceError } from '../../contract/errors.ts'
 import type { HistoryChange, HistoryPage, HistoryRequest, HistorySummary, KeptRun, OpenedRun } from '../../contract/history.ts'
@@ -73,6 +74,8 @@ export class History {
     const createdAt = Date.now()
     this.#writing = this.#writing
       .then(async () => {
+        // Whoever asked for the run has it before its text is made, which takes a while for a long one.
+        await setImmediate()
         const contents = await packRun(request, result)
         this.#write(this.#database(), { id, createdAt, request, result, contents })
       })
