@@ -64,6 +64,13 @@ export default {
       to: { path: '^src/main/(checkpoint|onnx|transformer|sae|inference|engine)/' }
     },
     {
+      name: 'notebook-stands-alone',
+      comment: "Lists, notes and searches of one's own know nothing of the mirror: they outlive it.",
+      severity: 'error',
+      from: { path: '^src/main/notebook/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/notebook/)' }
+    },
+    {
       name: 'history-stands-alone',
       comment: 'The history keeps what runs gave; it knows neither models nor who runs them.',
       severity: 'error',
@@ -75,7 +82,21 @@ export default {
       comment: 'The hub, its cache and downloads know files and the network, and nothing of models.',
       severity: 'error',
       from: { path: '^src/main/hub/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/(?!contract/|main/hub/)' }
+      to: { path: '^src/(?!contract/|main/(hub|transfer)/)' }
+    },
+    {
+      name: 'transfer-is-the-bottom',
+      comment: 'Connections, locks and room on disks know nothing of what is transferred.',
+      severity: 'error',
+      from: { path: '^src/main/transfer/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/transfer/)' }
+    },
+    {
+      name: 'bucket-stands-alone',
+      comment: 'The bulk bucket knows its listings and objects, and nothing of the mirror.',
+      severity: 'error',
+      from: { path: '^src/main/bucket/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(bucket|transfer)/)' }
     },
     {
       name: 'hosts-ask-the-engine',

@@ -6,7 +6,7 @@ import { defineConfig } from 'electron-vite'
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
 
 /** Native modules find their binaries beside their own files; ws tries two optional ones. Everything else is bundled. */
-const external = ['electron', 'better-sqlite3', 'onnxruntime-node', 'bufferutil', 'utf-8-validate']
+const external = ['electron', 'better-sqlite3', 'sqlite-vec', 'onnxruntime-node', 'bufferutil', 'utf-8-validate']
 
 export default defineConfig({
   main: {

@@ -1,8 +1,8 @@
 /** The browser of the e2e tests. */
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { installOnDebian } from './debian-packages.mjs'
 
 const debian = '/usr/bin/chromium'
 
@@ -15,22 +15,9 @@ export function findChromium(root) {
   if (named) {
     return existsSync(named) ? { path: named } : { path: null, message: `e2e: SPLICE_CHROMIUM is ${named}, but nothing is there.` }
   }
-  if (existsSync(debian) || installOnDebian()) return { path: debian }
+  if (existsSync(debian) || (installOnDebian('e2e', ['chromium']) && existsSync(debian))) return { path: debian }
   const own = createRequire(join(root, 'package.json'))('playwright-core').chromium.executablePath()
   if (own && existsSync(own)) return { path: own }
   const message = 'e2e: no Chromium. Install it (Debian: apt-get install chromium) or set SPLICE_CHROMIUM to its path.'
   return { path: null, message }
-}
-
-function installOnDebian() {
-  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return false
-  console.log('e2e: installing chromium with apt-get')
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  for (const args of [
-    ['update', '-q'],
-    ['install', '-y', '-q', '--no-install-recommends', 'chromium']
-  ]) {
-    if (spawnSync('apt-get', args, { stdio: 'inherit', env: environment }).status !== 0) return false
-  }
-  return existsSync(debian)
 }

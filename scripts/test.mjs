@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findProjectNode } from './project-node.mjs'
 import { findChromium } from './test-chromium.mjs'
+import { findScriptTools } from './test-script-tools.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const results = join(root, 'test-results')
@@ -33,7 +34,7 @@ const suites = [
   },
   { name: 'build', budget: 90, steps: [['scripts/build.mjs']] },
   { name: 'unit', budget: 300, project: 'unit' },
-  { name: 'cli', budget: 120, project: 'cli' },
+  { name: 'cli', budget: 120, project: 'cli', scripts: true },
   { name: 'e2e', budget: 240, project: 'e2e', browser: true }
 ]
 
@@ -99,6 +100,7 @@ function runSuite(suite, environment) {
     }
     own = { ...environment, SPLICE_CHROMIUM: chromium.path }
   }
+  if (suite.scripts) own = { ...own, ...findScriptTools() }
   const report = join(results, `${suite.name}.json`)
   rmSync(report, { force: true })
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]

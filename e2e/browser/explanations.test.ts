@@ -42,8 +42,11 @@ async function search(query: string): Promise<void> {
 describe('the search', () => {
   test('lists what can be searched before anything is typed', async () => {
     await page.getByTestId('nav-explanations').click()
-    await page.getByTestId('source-demo-gemma2-tiny/2-demo-res-1k').waitFor()
+    await page.getByTestId('search-start').waitFor()
     await photograph(page, 'explanations')
+    await page.getByTestId('tab-sources').click()
+    await page.getByTestId('source-demo-gemma2-tiny/2-demo-res-1k').waitFor()
+    await page.getByTestId('tab-search').click()
   })
 
   test('finds "decept" as one types, in every source, with each hit marked', async () => {

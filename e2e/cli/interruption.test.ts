@@ -22,7 +22,9 @@ describe('a run that saves every hook', () => {
     const { code, stdout, stderr } = await run.ended
     // No code at all: the signal came before there was anyone to hear it, which a shell shows as 130 too.
     const interrupted = code === 130 || code === null
-    expect({ stderr, ended: interrupted || code === 0 }).toEqual({ stderr: '', ended: true })
+    // A run that came to its end may say that its ids are no text that the SAE was made for.
+    const complaints = interrupted ? stderr : stderr.replace(/^splice: sae1: L0 is .*\n/, '')
+    expect({ complaints, ended: interrupted || code === 0 }).toEqual({ complaints: '', ended: true })
     expect(stdout === '').toBe(interrupted)
     const left = readdirSync(folder)
     expect(left).toEqual(existsSync(file) ? ['out.safetensors'] : [])
@@ -72,10 +74,14 @@ describe('an import', () => {
 
     const second = await splice(['import', file, '--db', db, '--json'], { home })
     expect(second).toMatchObject({ code: 0, stderr: '' })
-    const summary = importSummary.parse(JSON.parse(second.stdout))
+    const summary = importSummary.omit({ embeddings: true }).parse(JSON.parse(second.stdout))
     expect(summary.imported + summary.skipped).toBe(total)
     const third = await splice(['import', file, '--db', db, '--json'], { home })
-    expect(importSummary.parse(JSON.parse(third.stdout))).toMatchObject({ imported: 0, skipped: total, rejected: 0 })
+    expect(importSummary.omit({ embeddings: true }).parse(JSON.parse(third.stdout))).toMatchObject({
+      imported: 0,
+      skipped: total,
+      rejected: 0
+    })
   })
 })
 

@@ -26,27 +26,29 @@ export type SearchFilter = z.infer<typeof searchFilter>
 
 /**
  * A search over the mirror. `substring` finds what pandas' `str.contains(q, case=False, regex=False)` finds, in the order of
- * import, source by source; `words` is ranked. `after` is the `nextKey` of the page before. `countFor` is how long it may count
- * beyond the page, in ms: hits in all are a lower bound where that is too short.
+ * import, source by source; `words` is ranked. `after` is the `nextKey` of the page before; `skip` hits behind it are passed over.
+ * `countFor` is how long it may count beyond the page, in ms: hits in all are a lower bound where that is too short.
  */
 export const searchRequest = searchFilter.extend({
   query: z.string(),
   mode: searchMode.default('substring'),
   limit: z.int().min(1).max(1000).default(50),
   after: z.string().optional(),
+  skip: z.int().min(0).max(200_000).optional(),
   countFor: z.number().min(0).max(60_000).default(150)
 })
 export type SearchRequest = z.infer<typeof searchRequest>
 
 /** The same question, asked for its number of hits alone. */
-export const countRequest = searchRequest.omit({ limit: true, after: true })
+export const countRequest = searchRequest.omit({ limit: true, after: true, skip: true })
 export type CountRequest = z.infer<typeof countRequest>
 
-/** Hits by name; an explanation without an explainer counts under the empty name. */
+/** Hits by name; an explanation without an explainer, or without a type, counts under the empty name. */
 export const facets = z.object({
   model: z.record(z.string(), z.int()),
   source: z.record(z.string(), z.int()),
-  explainer: z.record(z.string(), z.int())
+  explainer: z.record(z.string(), z.int()),
+  type: z.record(z.string(), z.int())
 })
 export type Facets = z.infer<typeof facets>
 
@@ -58,7 +60,10 @@ export type CountResult = z.infer<typeof countResult>
 export const queryProblem = z.object({ message: z.string(), start: z.int(), end: z.int() })
 export type QueryProblem = z.infer<typeof queryProblem>
 
-/** `layer` is Neuronpedia's name for the source within its model; `matches` are [start, end) in UTF-16 units of `description`. */
+/**
+ * `layer` is Neuronpedia's name for the source within its model; `matches` are [start, end) in UTF-16 units of `description`;
+ * `density` is the share of tokens on which the feature fires, null where the mirror does not know it.
+ */
 export const searchHit = z.object({
   id: z.string(),
   model: z.string(),
@@ -67,13 +72,17 @@ export const searchHit = z.object({
   description: z.string(),
   explainer: z.string().nullable(),
   type: z.string().nullable(),
+  density: z.number().nullable(),
   matches: z.array(z.tuple([z.int(), z.int()]))
 })
 export type SearchHit = z.infer<typeof searchHit>
 
+/** `passed` hits were passed over; `startKey` asks for this page again without passing over any, null where it is the first. */
 export const searchResult = z.object({
   total: z.int(),
   totalIsExact: z.boolean(),
+  passed: z.int(),
+  startKey: z.string().nullable(),
   nextKey: z.string().nullable(),
   milliseconds: z.number(),
   hits: z.array(searchHit),
@@ -144,14 +153,86 @@ export const sourceSummary = z.object({
   features: z.int(),
   /** Features with statistics. */
   statistics: z.int(),
+  /** Explanations with an embedding, for finding similar ones. */
+  embeddings: z.int(),
   explainers: z.array(z.string()),
   /** About how much of the mirror's file it takes. */
   bytes: z.number()
 })
 export type SourceSummary = z.infer<typeof sourceSummary>
 
-export const importSummary = z.object({ imported: z.int(), skipped: z.int(), rejected: z.int(), seconds: z.number() })
+/** Which source, and how many features its SAE has, where the person knows. */
+export const overviewRequest = z.object({ source: z.string(), width: z.int().positive().optional() })
+export type OverviewRequest = z.infer<typeof overviewRequest>
+
+/** A source's explanations in numbers, as one would count them in a notebook. */
+export const sourceOverview = sourceSummary.extend({
+  /** Features of its SAE, and who says so: the request, an SAE on this disk, or statistics of every feature. */
+  width: z.object({ features: z.int(), from: z.enum(['request', 'sae', 'statistics']) }).nullable(),
+  /** Null where the width is not known. */
+  withoutExplanation: z.int().nullable(),
+  /** The first few of them. */
+  firstWithout: z.array(z.int()),
+  /** Explanations by explainer and by type, most first; null counts those that name none. */
+  byExplainer: z.array(z.object({ name: z.string().nullable(), explanations: z.int(), features: z.int() })),
+  byType: z.array(z.object({ name: z.string().nullable(), explanations: z.int(), features: z.int() })),
+  /** Features with more than one explanation. */
+  withSeveral: z.int(),
+  /** Distinct texts; the other explanations repeat one of them word for word. */
+  distinctDescriptions: z.int(),
+  /** Explanations that say of a feature what another one says of it word for word. */
+  duplicates: z.int(),
+  /** Texts that most explanations share. */
+  commonest: z.array(z.object({ description: z.string(), explanations: z.int() }))
+})
+export type SourceOverview = z.infer<typeof sourceOverview>
+
+/**
+ * What to find explanations like: those of a feature, or one of them by its id. `within` narrows what is looked through. Explanations
+ * of the feature itself are never among the hits.
+ */
+export const similarRequest = featureKey.extend({
+  explanation: z.string().optional(),
+  within: searchFilter.pick({ model: true, release: true, source: true, layers: true }).default({}),
+  limit: z.int().min(1).max(1000).default(50)
+})
+export type SimilarRequest = z.infer<typeof similarRequest>
+
+/** An explanation with the cosine of the angle between its embedding and the nearest one of those asked for. */
+export const similarHit = searchHit.omit({ matches: true, density: true }).extend({ similarity: z.number() })
+export type SimilarHit = z.infer<typeof similarHit>
+
+export const similarResult = z.object({
+  /** The explanations asked for that have an embedding. */
+  of: z.array(explanation),
+  /** Nearest first. */
+  hits: z.array(similarHit),
+  /** Embeddings that were looked through. */
+  compared: z.int(),
+  milliseconds: z.number()
+})
+export type SimilarResult = z.infer<typeof similarResult>
+
+/** Files and folders to import; with `embeddings`, those in the files are kept, for finding similar explanations. */
+export const importRequest = z.object({ paths: z.array(z.string()).min(1), embeddings: z.boolean().default(false) })
+
+/** `embeddings` are those that were kept, also of explanations that were there already. */
+export const importSummary = z.object({
+  imported: z.int(),
+  skipped: z.int(),
+  rejected: z.int(),
+  embeddings: z.int(),
+  seconds: z.number()
+})
 export type ImportSummary = z.infer<typeof importSummary>
+
+/** Rows of a file of rejects: from which file and line they are, and why they are no rows. `more` where there are further ones. */
+export const rejectsRequest = z.object({ file: z.string(), limit: z.int().min(1).max(1000).default(100) })
+export const rejectedRows = z.object({
+  rows: z.array(z.object({ file: z.string(), line: z.int(), reason: z.string() })),
+  more: z.boolean()
+})
+export type RejectedRows = z.infer<typeof rejectedRows>
 
 /** How far an import is: rows handled so far, those skipped included, and its share of all bytes. */
 export const importProgress = z.object({
@@ -160,7 +241,9 @@ export const importProgress = z.object({
   fraction: z.number().min(0).max(1),
   rowsPerSecond: z.number(),
   /** Null before anything is known. */
-  secondsLeft: z.number().nullable()
+  secondsLeft: z.number().nullable(),
+  /** What became of the rows so far. */
+  soFar: importSummary
 })
 export type ImportProgress = z.infer<typeof importProgress>
 

@@ -1,5 +1,6 @@
 /** Every cached hook point of a run: names, shapes, statistics, the values themselves for display, and files of them. */
 import { z } from 'zod'
+import { heldFile } from './held-files.ts'
 import { maybeNumber } from './numbers.ts'
 import { runRequest, saeName, token } from './run.ts'
 
@@ -168,14 +169,9 @@ export const activationValues = z.object({
 export type ActivationValues = z.infer<typeof activationValues>
 
 /** A file of activations that the engine holds for as long as the stream is open: fetch its parts, then end the stream. */
-export const hookFileEvent = z.discriminatedUnion('type', [
-  progress,
-  z.object({ type: z.literal('ready'), id: z.string(), bytes: z.number() })
-])
+export const hookFileEvent = z.discriminatedUnion('type', [progress, heldFile])
 export type HookFileEvent = z.infer<typeof hookFileEvent>
 
 /** A run to save to such a file; `logits` too where they are wanted. */
 export const hookFileRequest = z.object({ run: runRequest, logits: z.boolean().default(false) })
-
-/** Bytes `[offset, offset + length)` of a download. */
-export const hookFilePart = z.object({ id: z.string(), offset: z.int().nonnegative(), length: z.int().min(1).max(16_777_216) })
+export type HookFileRequest = z.infer<typeof hookFileRequest>

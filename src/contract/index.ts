@@ -16,19 +16,27 @@ import {
   featureKey,
   featurePage,
   importEvent,
+  importRequest,
+  overviewRequest,
+  rejectedRows,
+  rejectsRequest,
   searchRequest,
   searchResult,
+  similarRequest,
+  similarResult,
+  sourceOverview,
   sourceSummary
 } from './explanations.ts'
 import { generationEvent, generationRequest } from './generation.ts'
+import { filePart } from './held-files.ts'
 import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
+import { hitExportEvent, hitExportRequest } from './hit-export.ts'
 import {
   activationEvent,
   activationRequest,
   activationValues,
   activationWindow,
   hookFileEvent,
-  hookFilePart,
   hookFileRequest,
   hookPoints,
   hookRequest,
@@ -46,15 +54,34 @@ import {
   scanEvent,
   workspace
 } from './library.ts'
+import { effectsCheckEvent, effectsCheckRequest } from './logit-effects.ts'
+import { backupEvent, backupRequest, checkEvent, compactEvent, mirrorState, removeEvent, removeRequest } from './mirror.ts'
+import {
+  entriesRequest,
+  featureList,
+  featureMarks,
+  keptQuestion,
+  keptSearches,
+  listChange,
+  listName,
+  marksRequest,
+  notebookEntry,
+  notebookFile,
+  notebookImport,
+  noteChange
+} from './notebook.ts'
 import { processingChoice } from './readings.ts'
-import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable } from './releases.ts'
-import { prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
+import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable, sourceTrap } from './releases.ts'
+import { activeFeature, prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
 import { saeCheckEvent, saeCheckRequest } from './sae-check.ts'
+import { bucketListRequest, syncPlanEvent, syncRequest, syncState } from './sync.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
 const procedure = oc.errors({ SPLICE: { status: 422, data: errorData } })
 
 const path = z.object({ path: z.string() })
+/** Bytes of a file that the engine holds. */
+const partOfFile = procedure.input(filePart).output(z.object({ bytes: z.instanceof(Blob) }))
 
 export const contract = {
   engine: {
@@ -94,6 +121,8 @@ export const contract = {
     list: procedure.output(releaseTable),
     /** One for each path of a repository, whatever releases name it; all models' without `model`. */
     saes: procedure.input(z.object({ model: z.string().optional() })).output(z.array(publishedSae)),
+    /** Sources on Neuronpedia that are known to be wrong. */
+    sourceTraps: procedure.output(z.array(sourceTrap)),
     /** Tables of releases in installed copies of sae_lens: in the usual places, or at or below a path. */
     installed: procedure.input(z.object({ path: z.string().optional() })).output(z.array(installedCatalogue)),
     update: procedure.input(catalogueSource).output(catalogueState),
@@ -147,15 +176,73 @@ export const contract = {
     values: procedure.input(activationRequest.extend({ window: activationWindow })).output(activationValues),
     /** Saves a run's activations to a file that the engine holds until the stream ends. */
     download: procedure.input(hookFileRequest).output(eventIterator(hookFileEvent)),
-    downloadPart: procedure.input(hookFilePart).output(z.object({ bytes: z.instanceof(Blob) }))
+    downloadPart: partOfFile
+  },
+  notebook: {
+    /** A number at once, and another one after every change. */
+    watch: procedure.output(eventIterator(z.int())),
+    lists: procedure.output(z.array(featureList)),
+    createList: procedure.input(z.object({ name: listName })).output(featureList),
+    renameList: procedure.input(z.object({ id: z.int(), name: listName })).output(featureList),
+    /** Gives what the list held, which `importFile` puts back. */
+    removeList: procedure.input(z.object({ id: z.int() })).output(notebookFile),
+    addToList: procedure.input(listChange).output(featureList),
+    removeFromList: procedure.input(listChange).output(featureList),
+    writeNote: procedure.input(noteChange).output(featureMarks),
+    /** Those of the features of which something is kept. */
+    marks: procedure.input(marksRequest).output(z.array(featureMarks)),
+    entries: procedure.input(entriesRequest).output(z.array(notebookEntry)),
+    exportFile: procedure.output(notebookFile),
+    importFile: procedure.input(notebookFile).output(notebookImport),
+    searches: procedure.output(keptSearches),
+    rememberSearch: procedure.input(keptQuestion),
+    saveSearch: procedure.input(z.object({ name: listName, question: keptQuestion })),
+    removeSearch: procedure.input(z.object({ name: z.string() })),
+    forgetSearches: procedure
   },
   explanations: {
     search: procedure.input(searchRequest).output(searchResult),
-    /** The same question's number of hits, by model, source and explainer. */
+    /** The same question's number of hits, by model, source, explainer and type. */
     count: procedure.input(countRequest).output(countResult),
     feature: procedure.input(featureKey).output(featurePage),
     sources: procedure.output(z.array(sourceSummary)),
-    importFiles: procedure.input(z.object({ paths: z.array(z.string()).min(1) })).output(eventIterator(importEvent))
+    /** Features as a run lists them, without their activations: what the mirror knows of them now. Unknown ones are left out. */
+    explain: procedure
+      .input(z.object({ source: z.string(), indices: z.array(z.int().nonnegative()).max(100_000) }))
+      .output(z.array(activeFeature.omit({ activation: true }))),
+    /** Every hit, to a file of the engine's machine or one that it holds until the stream ends. */
+    export: procedure.input(hitExportRequest).output(eventIterator(hitExportEvent)),
+    exportPart: partOfFile,
+    /** Holds the mirror's top logits of a source to those of its SAE. */
+    checkLogits: procedure.input(effectsCheckRequest).output(eventIterator(effectsCheckEvent)),
+    /** One source in numbers. */
+    overview: procedure.input(overviewRequest).output(sourceOverview),
+    /** Explanations like those of a feature, where their embeddings were imported. */
+    similar: procedure.input(similarRequest).output(similarResult),
+    importFiles: procedure.input(importRequest).output(eventIterator(importEvent)),
+    /** The first rows of a rejects file of this mirror. */
+    rejects: procedure.input(rejectsRequest).output(rejectedRows)
+  },
+  /** Work on the mirror's file, one piece after the other; imports wait for it, searches do not. */
+  mirror: {
+    state: procedure.output(mirrorState),
+    check: procedure.output(eventIterator(checkEvent)),
+    backup: procedure.input(backupRequest).output(eventIterator(backupEvent)),
+    remove: procedure.input(removeRequest).output(eventIterator(removeEvent)),
+    compact: procedure.output(eventIterator(compactEvent))
+  },
+  /** Neuronpedia's bulk bucket. Nothing is asked of it but by these procedures. */
+  sync: {
+    /** Its models, or a model's sources. */
+    list: procedure.input(bucketListRequest).output(z.array(z.string())),
+    /** What a sync would take; nothing is written. */
+    plan: procedure.input(syncRequest).output(eventIterator(syncPlanEvent)),
+    start: procedure.input(syncRequest).output(syncState),
+    /** The sync that is under way or was last, at once, then whenever it changed. It goes on when nobody watches. */
+    watch: procedure.output(eventIterator(syncState.nullable())),
+    pause: procedure.output(syncState),
+    resume: procedure.output(syncState),
+    cancel: procedure.output(syncState)
   }
 }
 

@@ -11,6 +11,13 @@ export const trap = z.object({
 export type Trap = z.infer<typeof trap>
 
 /**
+ * What is known to go wrong with sources on Neuronpedia whatever SAE they are read with. `sources` is a regular expression on
+ * `modelId/layer`, `known` the month in which it was last looked at.
+ */
+export const sourceTrap = trap.extend({ sources: z.string(), known: z.string() })
+export type SourceTrap = z.infer<typeof sourceTrap>
+
+/**
  * Where a table of releases came from. `shipped` came with Splice; the others are a `pretrained_saes.yaml` of SAELens, with its path
  * or address in `from` and, where it lies beside an installed sae_lens, that version.
  */

@@ -3,7 +3,8 @@
  *   node tools/catalogue/build.mjs FOLDER
  * FOLDER/sae-releases.json: {asOf, releases: [{release, repo, model, format, configOverrides?, saes: [{id, path?, neuronpedia?, l0?,
  * varianceExplained?, normScalingFactor?}]}]}; FOLDER/neuronpedia-models.json: Neuronpedia's model id -> Hugging Face repo.
- * traps.json beside this file says what is known to go wrong with some SAEs, models.json names models that the facts leave out.
+ * traps.json beside this file says what is known to go wrong with some SAEs, with the month in which a source was last looked at;
+ * models.json names models that the facts leave out.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

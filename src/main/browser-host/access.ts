@@ -36,6 +36,20 @@ export class Access {
     return `${this.#cookie}=${this.token}; HttpOnly; SameSite=Strict; Path=/`
   }
 
+  /**
+   * Why a request to the API is refused; null where it is not. Scripts send the token as a bearer; a page of this host has the
+   * cookie, and must be its own.
+   */
+  refuseApi(request: IncomingMessage): { status: number; message: string } | null {
+    if (!this.isLoopback(request)) return { status: 421, message: 'Splice answers to localhost alone.' }
+    const { origin, authorization } = request.headers
+    const isForeign = origin !== undefined && origin !== `http://${request.headers.host}`
+    if (isForeign) return { status: 403, message: 'Another site may not ask this.' }
+    if (this.hasToken(/^Bearer (\S+)$/i.exec(authorization ?? '')?.[1] ?? null)) return null
+    if (origin !== undefined && this.hasCookie(request)) return null
+    return { status: 401, message: 'Send Authorization: Bearer TOKEN, the token of the address that splice serve printed.' }
+  }
+
   /** Why a WebSocket is refused, as an HTTP status line; null where it is not. */
   refuseSocket(request: IncomingMessage): string | null {
     if (!this.isLoopback(request)) return '421 Misdirected Request'

@@ -8,6 +8,7 @@ import { WebSocketServer } from 'ws'
 import { errorData, SpliceError } from '../../contract/errors.ts'
 import { type EngineDeath, EngineSupervisor } from '../engine/supervisor.ts'
 import { Access } from './access.ts'
+import { HttpApi } from './api/http-api.ts'
 import { openBrowser } from './browser.ts'
 import { pageFolder, readPage, servePage } from './page.ts'
 import { relaySocket } from './relay.ts'
@@ -38,8 +39,10 @@ export async function startBrowserHost({ port, open, db }: BrowserHostOptions): 
   const page = readPage(pageFolder())
   const access = new Access()
   const sockets = new WebSocketServer({ noServer: true, maxPayload: largestFrame, perMessageDeflate: false })
+  let api: HttpApi | null = null
   const server = createServer({ requestTimeout: 10_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
-    servePage(request, response, page, access)
+    if (api?.isAsked(request) === true) void api.serve(request, response)
+    else servePage(request, response, page, access)
   })
   const address = await listen(server, port)
   let engine: EngineSupervisor
@@ -49,6 +52,7 @@ export async function startBrowserHost({ port, open, db }: BrowserHostOptions): 
     server.close()
     throw thrown
   }
+  api = new HttpApi(engine, access)
   server.on('upgrade', (request, socket, head) => {
     // A peer that goes away while it is refused is no event.
     socket.on('error', () => socket.destroy())
@@ -67,6 +71,7 @@ export async function startBrowserHost({ port, open, db }: BrowserHostOptions): 
       for (const socket of sockets.clients) socket.terminate()
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
+      api?.close()
       await engine.close()
     }
   }

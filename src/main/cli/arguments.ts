@@ -2,6 +2,7 @@
  * The command line's own strict parser: `--name value`, `--name=value`, flags, `--` before arguments that start with dashes.
  * Whatever a grammar does not name is a user's mistake, said in one sentence.
  */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 
@@ -109,6 +110,54 @@ export function readDb(args: Arguments): string | undefined {
   const db = args.values.get('db')
   if (db === '') throw mistake('--db', '--db is empty.', 'Give a file: --db FILE.')
   return db === undefined ? undefined : resolve(db)
+}
+
+/** The same for a command that makes no mirror: the file that `--db` names has to be there. */
+export function readExistingDb(args: Arguments): string | undefined {
+  const db = readDb(args)
+  if (db === undefined || existsSync(db)) return db
+  throw mistake('--db', `--db: no mirror is at ${db}.`, `Make it with splice import PATH --db ${db}.`)
+}
+
+/** A value that an option was given and that is not empty; undefined where it was not given. */
+export function readText(args: Arguments, name: string): string | undefined {
+  const text = args.values.get(name)
+  if (text === '') throw mistake(`--${name}`, `--${name} is empty.`, `Give it a value, or leave --${name} out.`)
+  return text
+}
+
+/** `A:B`, `A:` or `:B`, both ends included, or one number alone. */
+export function readRange(option: string, text: string, number: RegExp): { from?: number; to?: number } {
+  const [from = '', to = from, ...more] = text.split(':')
+  const isOne = (part: string) => part === '' || (number.test(part) && Number.isFinite(Number(part)))
+  const range = { ...(from === '' ? {} : { from: Number(from) }), ...(to === '' ? {} : { to: Number(to) }) }
+  if (
+    more.length === 0 &&
+    isOne(from) &&
+    isOne(to) &&
+    Object.keys(range).length > 0 &&
+    (range.from ?? 0) <= (range.to ?? Number.POSITIVE_INFINITY)
+  ) {
+    return range
+  }
+  throw mistake(option, `${option} ${quoted(text)} is no range.`, `Write ${option} A:B, A: or :B, both ends included.`)
+}
+
+/** MODEL/SOURCE. */
+export function readSource(argument: string, text: string): string {
+  if (/^[^/]+\/[^/]+$/.test(text)) return text
+  throw mistake(
+    argument,
+    `${quoted(text)} is no MODEL/SOURCE.`,
+    'Write e.g. gemma-2-2b/20-gemmascope-res-16k; splice sources lists those there are.'
+  )
+}
+
+/** MODEL/SOURCE/INDEX. */
+export function readFeature(text: string): { source: string; index: number } {
+  const [, source, index] = /^([^/]+\/[^/]+)\/(\d{1,15})$/.exec(text) ?? []
+  if (source !== undefined && index !== undefined) return { source, index: Number(index) }
+  throw mistake('MODEL/SOURCE/INDEX', `${quoted(text)} is no MODEL/SOURCE/INDEX.`, 'Write e.g. gemma-2-2b/20-gemmascope-res-16k/10004.')
 }
 
 /** Text as it is quoted in a message; long text is cut. */

@@ -63,8 +63,18 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./inspect.ts')).inspect(argv, terminal)
     case 'import':
       return (await import('./import.ts')).importExplanations(argv, terminal)
+    case 'sync':
+      return (await import('./sync.ts')).sync(argv, terminal)
     case 'search':
       return (await import('./search.ts')).search(argv, terminal)
+    case 'sources':
+      return (await import('./sources.ts')).sources(argv, terminal)
+    case 'feature':
+      return (await import('./feature.ts')).feature(argv, terminal)
+    case 'similar':
+      return (await import('./similar.ts')).similar(argv, terminal)
+    case 'mirror':
+      return (await import('./mirror.ts')).mirror(argv, terminal)
     case 'runs':
       return (await import('./runs.ts')).runs(argv, terminal)
     case 'library':

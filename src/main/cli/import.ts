@@ -9,7 +9,14 @@ import { exitCode } from './exit.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
 
-const grammar: Grammar = { command: 'import', flags: ['json'], values: ['db'], lists: [], operand: 'PATH', operands: 'some' }
+const grammar: Grammar = {
+  command: 'import',
+  flags: ['json', 'embeddings'],
+  values: ['db'],
+  lists: [],
+  operand: 'PATH',
+  operands: 'some'
+}
 
 type Imported = Extract<ImportEvent, { type: 'result' }>
 
@@ -20,12 +27,14 @@ export async function importExplanations(argv: readonly string[], terminal: Term
     if (path !== '' && existsSync(path)) return resolve(path)
     throw mistake('PATH', `Nothing is at ${quoted(path)}.`, 'Give a file of explanations, or a folder of such files.')
   })
-  const { result, rejectsFile } = await withEngine({ db: readDb(args) }, client => imported(client, paths, terminal))
+  const embeddings = args.flags.has('embeddings')
+  const { result, rejectsFile } = await withEngine({ db: readDb(args) }, client => imported(client, { paths, embeddings }, terminal))
 
-  if (args.flags.has('json')) await terminal.print(`${JSON.stringify(result)}\n`)
+  const { embeddings: kept, ...counts } = result
+  if (args.flags.has('json')) await terminal.print(`${JSON.stringify(embeddings ? { ...counts, embeddings: kept } : counts)}\n`)
   else {
-    const counts = `${result.imported} imported, ${result.skipped} skipped, ${result.rejected} rejected`
-    await terminal.print(`${counts} in ${result.seconds.toFixed(1)} s\n`)
+    const rows = `${result.imported} imported, ${result.skipped} skipped, ${result.rejected} rejected`
+    await terminal.print(`${rows}${embeddings ? `, ${kept} embeddings` : ''} in ${result.seconds.toFixed(1)} s\n`)
   }
   if (result.rejected === 0) return exitCode.done
   const rows = result.rejected === 1 ? '1 row was' : `${result.rejected} rows were`
@@ -33,8 +42,12 @@ export async function importExplanations(argv: readonly string[], terminal: Term
   return exitCode.rejectedRows
 }
 
-async function imported(client: Engine['client'], paths: string[], terminal: Terminal): Promise<Imported> {
-  for await (const event of await client.explanations.importFiles({ paths }, { signal: terminal.signal })) {
+async function imported(
+  client: Engine['client'],
+  request: { paths: string[]; embeddings: boolean },
+  terminal: Terminal
+): Promise<Imported> {
+  for await (const event of await client.explanations.importFiles(request, { signal: terminal.signal })) {
     if (event.type === 'result') return event
     terminal.progress(`${event.file} ${event.rows} rows ${Math.round(event.fraction * 100)}%`)
   }

@@ -29,6 +29,10 @@ export function openWindow(preload: string): BrowserWindow {
   window.webContents.on('will-navigate', (event, url) => {
     if (!url.startsWith(`${pageOrigin}/`)) event.preventDefault()
   })
+  // The one frame is Neuronpedia's dashboard, and goes nowhere else.
+  window.webContents.on('will-frame-navigate', event => {
+    if (!event.isMainFrame && !event.url.startsWith('https://www.neuronpedia.org/')) event.preventDefault()
+  })
   void window.loadURL(`${pageOrigin}/`)
   return window
 }

@@ -10,11 +10,13 @@ import { type Mirror, openMirror } from '../explanations/mirror.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { resourcesFolder } from '../library/resources.ts'
+import { Notebook } from '../notebook/notebook.ts'
 import { History } from '../runs/history.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
 import { makeRouter } from './router.ts'
+import { Syncs } from './syncs.ts'
 import { version } from './version.ts'
 
 export interface EngineOptions {
@@ -37,6 +39,8 @@ export interface EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
+  readonly syncs: Syncs
   readonly history: History
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
@@ -53,6 +57,8 @@ class Services implements EngineServices {
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
+  readonly notebook: Notebook
+  readonly syncs: Syncs
   readonly history: History
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   readonly #onNotice: (notice: Notice) => void
@@ -64,6 +70,8 @@ class Services implements EngineServices {
     this.library = library
     this.mirror = mirror
     this.downloads = new Downloads(home)
+    this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))
+    this.syncs = new Syncs(home, mirror, () => this.announceStatus())
     this.history = new History(path.join(home, 'runs.sqlite'), {
       version: version(),
       onFailure: error =>
@@ -130,6 +138,16 @@ class Services implements EngineServices {
     }
   }
 
+  /** Finishes what a crash cut off in the mirror; a failure becomes a notice. */
+  async settleMirror(): Promise<void> {
+    try {
+      await this.mirror.settle()
+    } catch (thrown) {
+      const error = toErrorData(thrown)
+      this.#notify({ level: 'warning', message: `sources are still to be removed: ${error.message}`, at: Date.now(), error })
+    }
+  }
+
   /** Imports the demo's explanations once; a failure becomes a notice, since everything else works without them. */
   async importDemo(): Promise<void> {
     const demo = path.join(resourcesFolder(), 'demo')
@@ -150,9 +168,11 @@ class Services implements EngineServices {
     for (const watcher of this.#watchers) watcher.close()
     if (this.#announcing !== null) clearTimeout(this.#announcing)
     await this.downloads.close()
+    await this.syncs.close()
     await this.inference.close()
     await this.history.close()
     await this.mirror.close()
+    this.notebook.close()
   }
 }
 
@@ -162,6 +182,8 @@ export async function createEngine(options: EngineOptions = {}) {
   const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
   const services = new Services(home, await openLibrary({ home }), mirror, options.onNotice ?? (() => undefined))
   const router = makeRouter(services)
+  // A command does its own work and no other; whoever stays open tidies up.
+  if ((options.readers ?? 0) > 0) void services.settleMirror()
   const demoImported = options.importDemo === true ? services.importDemo() : Promise.resolve()
   return {
     router,

@@ -15,7 +15,7 @@ import { openSae } from '../sae/open.ts'
 import type { Sae } from '../sae/sae.ts'
 import { listHookPoints, modelName } from '../transformer/model.ts'
 import { readTransformer } from '../transformer/registry.ts'
-import { withEvents } from './progress.ts'
+import { streamWork } from './progress.ts'
 import { jobOf } from './runs.ts'
 
 export interface EvaluationServices {
@@ -213,9 +213,8 @@ export function evaluation(
   services: EvaluationServices,
   signal?: AbortSignal
 ): AsyncGenerator<EvaluationEvent, void> {
-  return withEvents<EvaluationProgress, EvaluationResult, EvaluationEvent>(
-    signal,
-    (working, tell) => evaluateRequest(request, services, working, tell),
-    result => ({ type: 'result', result })
-  )
+  return streamWork<EvaluationProgress, EvaluationEvent>(signal, async (working, tell) => ({
+    type: 'result',
+    result: await evaluateRequest(request, services, working, tell)
+  }))
 }

@@ -140,7 +140,7 @@ test('a run saves some hooks of one variant, without logits where none are wante
 test('a download is held while its stream is open, fetched in parts, and gone after it', async () => {
   const file = path.join(home, 'whole.safetensors')
   await lastOf(await client.runs.run({ ...request.run, save: { file, logits: false } }))
-  const folder = path.join(home, 'cache', 'hook-files')
+  const folder = path.join(home, 'cache', 'held-files')
   await fs.mkdir(folder, { recursive: true })
   await fs.writeFile(path.join(folder, '0-orphan.safetensors'), 'left behind')
   let held = ''
@@ -159,7 +159,7 @@ test('a download is held while its stream is open, fetched in parts, and gone af
   }
   await expect.poll(() => fs.readdir(folder)).toEqual([])
   await expect(client.hooks.downloadPart({ id: held, offset: 0, length: 10 })).rejects.toMatchObject({
-    data: { kind: 'hooks/no-download' }
+    data: { kind: 'file/not-held' }
   })
 })
 

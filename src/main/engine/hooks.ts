@@ -1,19 +1,16 @@
 /** Hook points of runs as clients ask for them: all of a variant in numbers, one to look at, or a file of them to fetch. */
-import { randomUUID } from 'node:crypto'
-import fs from 'node:fs/promises'
-import path from 'node:path'
-import { SpliceError } from '../../contract/errors.ts'
 import type {
   ActivationEvent,
   ActivationRequest,
   ActivationValues,
   ActivationWindow,
   HookFileEvent,
+  HookFileRequest,
   HookRequest,
   HookTableEvent
 } from '../../contract/hooks.ts'
-import type { RunRequest } from '../../contract/run.ts'
 import type { HookJob } from '../inference/messages.ts'
+import type { HeldFiles } from './held-files.ts'
 import { withProgress } from './progress.ts'
 import { jobOf, type RunServices, run } from './runs.ts'
 
@@ -59,70 +56,15 @@ export async function activationValues(
   return { ...rest, values: new Blob([values]), norms: norms === null ? null : new Blob([norms]) }
 }
 
-/** Files that are being fetched, by id. They live in a folder of the cache and go when their stream ends. */
-export class HookFiles {
-  readonly #folder: string
-  readonly #files = new Map<string, string>()
-
-  constructor(home: string) {
-    this.#folder = path.join(home, 'cache', 'hook-files')
+/** Runs a request that saves, then holds the file until the iteration ends. */
+export function downloadHooks(
+  { run: request, logits }: HookFileRequest,
+  services: RunServices,
+  held: HeldFiles,
+  signal?: AbortSignal
+): AsyncGenerator<HookFileEvent, void> {
+  async function* write(file: string): AsyncGenerator<Extract<HookFileEvent, { type: 'progress' }>, void> {
+    for await (const event of run({ ...request, save: { file, logits } }, services, signal)) if (event.type === 'progress') yield event
   }
-
-  /**
-   * Runs a request that saves, then holds the file until the iteration ends. The engine's process id is part of the file's name:
-   * what another engine left behind when it was killed is removed first.
-   */
-  async *download(request: RunRequest, logits: boolean, services: RunServices, signal?: AbortSignal): AsyncGenerator<HookFileEvent, void> {
-    const id = randomUUID()
-    await fs.mkdir(this.#folder, { recursive: true })
-    await this.#removeOrphans()
-    const file = path.join(this.#folder, `${process.pid}-${id}.safetensors`)
-    try {
-      for await (const event of run({ ...request, save: { file, logits } }, services, signal)) if (event.type === 'progress') yield event
-      this.#files.set(id, file)
-      yield { type: 'ready', id, bytes: (await fs.stat(file)).size }
-      await ended(signal)
-    } finally {
-      this.#files.delete(id)
-      await fs.rm(file, { force: true })
-    }
-  }
-
-  /** A piece of a file. Throws `hooks/no-download` where the stream of that id has ended. */
-  async part({ id, offset, length }: { id: string; offset: number; length: number }): Promise<Blob> {
-    const file = this.#files.get(id)
-    if (file === undefined) {
-      throw new SpliceError('hooks/no-download', 'the file to fetch is no longer held', { hint: 'Start the download again.' })
-    }
-    const handle = await fs.open(file)
-    try {
-      const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, offset)
-      return new Blob([buffer.subarray(0, bytesRead)])
-    } finally {
-      await handle.close()
-    }
-  }
-
-  async #removeOrphans(): Promise<void> {
-    for (const name of await fs.readdir(this.#folder)) {
-      const owner = Number(name.split('-')[0])
-      if (!isAlive(owner)) await fs.rm(path.join(this.#folder, name), { force: true })
-    }
-  }
-}
-
-function isAlive(processId: number): boolean {
-  try {
-    return Number.isInteger(processId) && processId > 0 && process.kill(processId, 0)
-  } catch {
-    return false
-  }
-}
-
-/** Settles when a signal aborts. */
-function ended(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise(resolve => {
-    if (signal === undefined || signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+  return held.hold('safetensors', write, signal)
 }

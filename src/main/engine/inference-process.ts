@@ -8,11 +8,13 @@ import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
+import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import type { Prompt, PromptTokens } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
   type AnswersJob,
+  type EffectsJob,
   type FromInference,
   fromInference,
   type GenerationJob,
@@ -241,6 +243,13 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'activation', id, hookJob, hook, window }), signal, onProgress)
     if (answer.kind !== 'activation') throw new Error(`the inference process answered an activation with ${answer.kind}`)
     return answer
+  }
+
+  /** What features do to the logits; waits and throws as `run` does. */
+  async effects(effectsJob: EffectsJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FeatureEffects[]> {
+    const answer = await this.#inTurn(id => ({ kind: 'effects', id, effectsJob }), signal, onProgress)
+    if (answer.kind !== 'effects') throw new Error(`the inference process answered effects with ${answer.kind}`)
+    return answer.effects
   }
 
   /** Continues a prompt, step by step; waits and throws as `run` does. */

@@ -3,14 +3,13 @@ import { EventQueue } from './event-queue.ts'
 
 export type Progress = { type: 'progress'; stage: string; fraction: number }
 
-/** Starts `work` with a signal and a place to tell events; yields them, then what `resultOf` makes of what it gives. */
-export async function* withEvents<Event, Result, Last>(
+/** Starts `work` with a signal and a place to report to; yields its reports, then what it gives. */
+export async function* streamWork<Report, Last>(
   signal: AbortSignal | undefined,
-  work: (signal: AbortSignal, tell: (event: Event) => void) => Promise<Result>,
-  resultOf: (result: Result) => Last
-): AsyncGenerator<Event | Last, void> {
+  work: (signal: AbortSignal, report: (event: Report) => void) => Promise<Last>
+): AsyncGenerator<Report | Last, void> {
   const abort = new AbortController()
-  const events = new EventQueue<Event>()
+  const events = new EventQueue<Report>()
   const cancel = () => abort.abort()
   signal?.addEventListener('abort', cancel, { once: true })
   const working = work(abort.signal, event => events.push(event)).finally(() => events.close())
@@ -18,22 +17,20 @@ export async function* withEvents<Event, Result, Last>(
   working.catch(() => undefined)
   try {
     yield* events
-    yield resultOf(await working)
+    yield await working
   } finally {
     signal?.removeEventListener('abort', cancel)
     abort.abort()
   }
 }
 
-/** The same for work that reports a stage and how far it is. */
+/** The same for work that reports stages and how far they are; what it gives becomes the last event by `resultOf`. */
 export function withProgress<Result, Last>(
   signal: AbortSignal | undefined,
   work: (signal: AbortSignal, onProgress: (stage: string, fraction: number) => void) => Promise<Result>,
   resultOf: (result: Result) => Last
 ): AsyncGenerator<Progress | Last, void> {
-  return withEvents<Progress, Result, Last>(
-    signal,
-    (working, tell) => work(working, (stage, fraction) => tell({ type: 'progress', stage, fraction })),
-    resultOf
+  return streamWork<Progress, Last>(signal, async (abort, report) =>
+    resultOf(await work(abort, (stage, fraction) => report({ type: 'progress', stage, fraction })))
   )
 }

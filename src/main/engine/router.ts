@@ -1,23 +1,29 @@
 /** The contract's procedures over the engine's services. Every error leaves as code `SPLICE` with its data. */
 import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
-import type { ImportEvent } from '../../contract/explanations.ts'
 import { contract } from '../../contract/index.ts'
 import { hubTokenState, keepHubToken } from '../hub/token.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
 import { readModelConfig, readSaeConfig } from '../library/configs.ts'
 import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
+import { releaseIndex } from '../library/releases.ts'
+import { sourceTrapsOf } from '../library/traps.ts'
 import { testPrompt } from './answers.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
-import { EventQueue } from './event-queue.ts'
 import { generate } from './generations.ts'
+import { HeldFiles } from './held-files.ts'
+import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
-import { activationValues, HookFiles, listHooks, openActivation } from './hooks.ts'
+import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
+import { checkLogits } from './logit-check.ts'
+import { importEvents, workEvents } from './mirror-events.ts'
+import { explainEntries, watchNotebook } from './notebook-events.ts'
 import { keptRun } from './runs.ts'
 import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
+import { overviewOf } from './source-overview.ts'
 
 function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
   const data = toErrorData(thrown)
@@ -32,35 +38,10 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
   }
 }
 
-async function* importEvents(
-  services: EngineServices,
-  paths: readonly string[],
-  signal: AbortSignal | undefined
-): AsyncGenerator<ImportEvent, void> {
-  const events = new EventQueue<ImportEvent>()
-  const abort = new AbortController()
-  const cancel = () => abort.abort()
-  signal?.addEventListener('abort', cancel, { once: true })
-  const work = services.mirror
-    .importFiles(paths, { signal: abort.signal, onProgress: progress => events.push({ type: 'progress', ...progress }) })
-    .finally(() => events.close())
-  // The queue ends first; the error is thrown where the result is awaited.
-  work.catch(() => undefined)
-  services.announceStatus()
-  try {
-    yield* events
-    yield { type: 'result', ...(await work) }
-  } finally {
-    signal?.removeEventListener('abort', cancel)
-    abort.abort()
-    services.announceStatus()
-  }
-}
-
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, mirror, downloads, history } = services
-  const hookFiles = new HookFiles(services.home)
+  const { library, mirror, downloads, history, notebook, syncs } = services
+  const held = new HeldFiles(services.home)
   const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
     try {
@@ -96,6 +77,7 @@ export function makeRouter(services: EngineServices) {
     releases: {
       list: os.releases.list.handler(() => releases.list()),
       saes: os.releases.saes.handler(({ input }) => releases.saes(input.model)),
+      sourceTraps: os.releases.sourceTraps.handler(async () => sourceTrapsOf((await releaseIndex()).catalogue.traps)),
       installed: os.releases.installed.handler(({ input }) => findInstalledCatalogues(input.path)),
       update: os.releases.update.handler(({ input, signal }) => updateCatalogue(services.home, input, signal)),
       reset: os.releases.reset.handler(() => resetCatalogue(services.home))
@@ -132,19 +114,65 @@ export function makeRouter(services: EngineServices) {
       list: os.hooks.list.handler(({ input, signal }) => withContractErrors(listHooks(input, services, signal))),
       open: os.hooks.open.handler(({ input, signal }) => withContractErrors(openActivation(input, services, signal))),
       values: os.hooks.values.handler(({ input, signal }) => activationValues(input, input.window, services, signal)),
-      download: os.hooks.download.handler(({ input, signal }) =>
-        withContractErrors(hookFiles.download(input.run, input.logits, services, signal))
-      ),
-      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await hookFiles.part(input) }))
+      download: os.hooks.download.handler(({ input, signal }) => withContractErrors(downloadHooks(input, services, held, signal))),
+      downloadPart: os.hooks.downloadPart.handler(async ({ input }) => ({ bytes: await held.part(input) }))
+    },
+    notebook: {
+      watch: os.notebook.watch.handler(({ signal }) => withContractErrors(watchNotebook(notebook, signal))),
+      lists: os.notebook.lists.handler(() => notebook.lists()),
+      createList: os.notebook.createList.handler(({ input }) => notebook.createList(input.name)),
+      renameList: os.notebook.renameList.handler(({ input }) => notebook.renameList(input.id, input.name)),
+      removeList: os.notebook.removeList.handler(({ input }) => notebook.removeList(input.id)),
+      addToList: os.notebook.addToList.handler(({ input }) => notebook.addToList(input.list, input.features)),
+      removeFromList: os.notebook.removeFromList.handler(({ input }) => notebook.removeFromList(input.list, input.features)),
+      writeNote: os.notebook.writeNote.handler(({ input: { text, ...feature } }) => notebook.writeNote(feature, text)),
+      marks: os.notebook.marks.handler(({ input }) => notebook.marks(input.features)),
+      entries: os.notebook.entries.handler(({ input }) => explainEntries(notebook.entries(input), mirror)),
+      exportFile: os.notebook.exportFile.handler(() => notebook.exportFile()),
+      importFile: os.notebook.importFile.handler(({ input }) => notebook.importFile(input)),
+      searches: os.notebook.searches.handler(() => notebook.searches()),
+      rememberSearch: os.notebook.rememberSearch.handler(({ input }) => notebook.rememberSearch(input)),
+      saveSearch: os.notebook.saveSearch.handler(({ input }) => notebook.saveSearch(input.name, input.question)),
+      removeSearch: os.notebook.removeSearch.handler(({ input }) => notebook.removeSearch(input.name)),
+      forgetSearches: os.notebook.forgetSearches.handler(() => notebook.forgetSearches())
     },
     explanations: {
       search: os.explanations.search.handler(({ input, signal }) => mirror.search(input, signal)),
       count: os.explanations.count.handler(({ input, signal }) => mirror.count(input, signal)),
       feature: os.explanations.feature.handler(({ input }) => mirror.feature(input.source, input.index)),
       sources: os.explanations.sources.handler(() => mirror.sources()),
-      importFiles: os.explanations.importFiles.handler(({ input, signal }) =>
-        withContractErrors(importEvents(services, input.paths, signal))
+      explain: os.explanations.explain.handler(async ({ input }) =>
+        [...(await mirror.explanationsOf(input.source, input.indices))].map(([index, known]) => ({ index, ...known }))
+      ),
+      export: os.explanations.export.handler(({ input, signal }) => withContractErrors(exportHits(mirror, input, held, signal))),
+      exportPart: os.explanations.exportPart.handler(async ({ input }) => ({ bytes: await held.part(input) })),
+      checkLogits: os.explanations.checkLogits.handler(({ input, signal }) => withContractErrors(checkLogits(input, services, signal))),
+      overview: os.explanations.overview.handler(({ input }) => overviewOf(services, input)),
+      similar: os.explanations.similar.handler(({ input, signal }) => mirror.similar(input, signal)),
+      importFiles: os.explanations.importFiles.handler(({ input, signal }) => withContractErrors(importEvents(services, input, signal))),
+      rejects: os.explanations.rejects.handler(({ input }) => mirror.rejects(input.file, input.limit))
+    },
+    mirror: {
+      state: os.mirror.state.handler(() => mirror.state()),
+      check: os.mirror.check.handler(({ signal }) => withContractErrors(workEvents(services, signal, options => mirror.check(options)))),
+      backup: os.mirror.backup.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.backup(input.file, options)))
+      ),
+      remove: os.mirror.remove.handler(({ input, signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.remove(input, options)))
+      ),
+      compact: os.mirror.compact.handler(({ signal }) =>
+        withContractErrors(workEvents(services, signal, options => mirror.compact(options)))
       )
+    },
+    sync: {
+      list: os.sync.list.handler(({ input, signal }) => syncs.list(input, signal)),
+      plan: os.sync.plan.handler(({ input, signal }) => withContractErrors(syncs.plan(input, signal))),
+      start: os.sync.start.handler(({ input }) => syncs.start(input)),
+      watch: os.sync.watch.handler(({ signal }) => withContractErrors(syncs.watch(signal))),
+      pause: os.sync.pause.handler(() => syncs.pause()),
+      resume: os.sync.resume.handler(() => syncs.resume()),
+      cancel: os.sync.cancel.handler(() => syncs.cancel())
     }
   })
 }

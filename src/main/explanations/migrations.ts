@@ -127,4 +127,24 @@ function nameReleases(database: Database): void {
   }
 }
 
-export const migrations: readonly Migration[] = [first, second]
+/**
+ * Embeddings by their explanation's row. Files are remembered by a name and a version, so that downloaded ones are known by what the
+ * server calls them, and whether their embeddings were read. A source that is being removed is one no more; its number stays taken
+ * until its rows are gone.
+ */
+const third: Migration = database => {
+  database.exec(`
+  CREATE TABLE embeddings (row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+  CREATE TABLE removals (source INTEGER PRIMARY KEY, model TEXT NOT NULL, layer TEXT NOT NULL);
+  ALTER TABLE source_summaries ADD COLUMN embeddings INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX import_sources_source ON import_sources (source);
+  ALTER TABLE imports ADD COLUMN version TEXT NOT NULL DEFAULT '';
+  ALTER TABLE imports ADD COLUMN with_embeddings INTEGER NOT NULL DEFAULT 0;
+  `)
+  const keep = database.prepare<[string, number]>('UPDATE imports SET version = ? WHERE id = ?')
+  const known = database.prepare<[], { id: number; modified: number }>('SELECT id, modified FROM imports').all()
+  for (const { id, modified } of known) keep.run(String(modified), id)
+  database.exec('ALTER TABLE imports DROP COLUMN modified')
+}
+
+export const migrations: readonly Migration[] = [first, second, third]

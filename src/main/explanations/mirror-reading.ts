@@ -11,11 +11,21 @@ import type {
   FeatureStatistics,
   SearchRequest,
   SearchResult,
+  SimilarRequest,
+  SimilarResult,
+  SourceOverview,
   SourceSummary
 } from '../../contract/explanations.ts'
+import type { MirrorState } from '../../contract/mirror.ts'
 import type { FeatureExplanation } from '../../contract/run.ts'
+import { ImportLog, isReadWhole } from './import/import-log.ts'
 import { storedDetails, storedExamples } from './import/rows.ts'
+import { bytesOf } from './maintenance/backup.ts'
+import { freeBytesWithin, pendingRemovals } from './maintenance/removal.ts'
+import { type MirroredLogits, sampleLogits } from './mirrored-logits.ts'
 import { type Cancelled, Search } from './search/search.ts'
+import { SimilarSearch } from './similar/similar-search.ts'
+import { countSource, type KnownWidth } from './source-overview.ts'
 import { SourceSummaries, type StoredSummary } from './source-summaries.ts'
 
 /** A feature's explanations and its known maximum. */
@@ -44,6 +54,7 @@ const sourceRow = z.object({
   explanations: z.number().nullable(),
   features: z.number().nullable(),
   statistics: z.number().nullable(),
+  embeddings: z.number().nullable(),
   explainers: z.string().nullable(),
   bytes: z.number().nullable()
 })
@@ -56,21 +67,28 @@ export class MirrorReading {
   readonly #database: Database
   readonly #search: Search
   readonly #summaries: SourceSummaries
+  readonly #similar: SimilarSearch
 
   constructor(database: Database) {
     this.#database = database
     this.#search = new Search(database)
     this.#summaries = new SourceSummaries(database)
+    this.#similar = new SimilarSearch(database)
   }
 
   /** A page of hits. Throws `search/key` for a key of no page, `search/cancelled`. */
   search(request: SearchRequest, cancelled?: Cancelled): SearchResult {
-    return this.#search.run(request, cancelled)
+    return this.#atOnce(() => this.#search.run(request, cancelled))
   }
 
   /** How many hits there are, by model, source and explainer. Throws `search/cancelled`. */
   count(request: CountRequest, cancelled?: Cancelled): CountResult {
-    return this.#search.count(request, cancelled)
+    return this.#atOnce(() => this.#search.count(request, cancelled))
+  }
+
+  /** Reads the mirror as it is at one moment, whatever is written meanwhile. */
+  #atOnce<Result>(read: () => Result): Result {
+    return this.#database.transaction(read)()
   }
 
   #sourceNumber(source: string): number | null {
@@ -125,6 +143,10 @@ export class MirrorReading {
 
   /** All that is known of one feature; `known` is false when that is nothing. */
   feature(source: string, index: number): FeaturePage {
+    return this.#atOnce(() => this.#feature(source, index))
+  }
+
+  #feature(source: string, index: number): FeaturePage {
     const slash = source.indexOf('/')
     const [model, layer] = [source.slice(0, slash), source.slice(slash + 1)]
     const number = this.#sourceNumber(source)
@@ -153,18 +175,44 @@ export class MirrorReading {
 
   /** The sources there are, by model and layer. */
   sources(): SourceSummary[] {
+    return this.#summariesOf('')
+  }
+
+  /** `where` narrows the sources `s`. */
+  #summariesOf(where: '' | 'WHERE s.id = ?', ...values: number[]): SourceSummary[] {
     return this.#database
       .prepare(
-        `SELECT s.id, s.model, s.layer, s.layer_number AS layerNumber, s.release, m.explanations, m.features, m.statistics, m.explainers, m.bytes
-         FROM sources s LEFT JOIN source_summaries m ON m.source = s.id ORDER BY s.model, s.layer_number, s.layer`
+        `SELECT s.id, s.model, s.layer, s.layer_number AS layerNumber, s.release,
+           m.explanations, m.features, m.statistics, m.embeddings, m.explainers, m.bytes
+         FROM sources s LEFT JOIN source_summaries m ON m.source = s.id ${where} ORDER BY s.model, s.layer_number, s.layer`
       )
-      .all()
+      .all(...values)
       .map(row => {
         const { id, model, layer, layerNumber, release, ...kept } = sourceRow.parse(row)
         const { explainers, ...counts } = isWhole(kept) ? kept : this.#summaries.count(id)
         const names = z.array(z.string()).parse(JSON.parse(explainers))
         return { source: `${model}/${layer}`, model, layer, layerNumber, release: release ?? layer, ...counts, explainers: names }
       })
+  }
+
+  /** Top logits of some features, then of others, up to `count`; see `sampleLogits`. */
+  sampleLogits(source: string, features: readonly number[], count: number): MirroredLogits[] {
+    const number = this.#sourceNumber(source)
+    return number === null ? [] : sampleLogits(this.#database, number, features, count)
+  }
+
+  /** One source in numbers; null where it is not there. */
+  overview(source: string, width: KnownWidth): SourceOverview | null {
+    return this.#atOnce(() => {
+      const number = this.#sourceNumber(source)
+      const summary = number === null ? undefined : this.#summariesOf('WHERE s.id = ?', number)[0]
+      return number === null || summary === undefined ? null : { ...summary, ...countSource(this.#database, number, width) }
+    })
+  }
+
+  /** Explanations like those of a feature. Throws `similar/...`, `search/cancelled`. */
+  similar(request: SimilarRequest, cancelled: Cancelled = () => false): SimilarResult {
+    return this.#atOnce(() => this.#similar.run(request, cancelled))
   }
 
   /** How many explanations and sources there are: a source's rows follow each other. */
@@ -176,6 +224,23 @@ export class MirrorReading {
       .pluck()
       .get()
     return { explanations: Number(explanations), sources: Number(this.#database.prepare('SELECT count(*) FROM sources').pluck().get()) }
+  }
+
+  /** The file's size, what is in it, and what is still to be taken out of it. */
+  state(): Omit<MirrorState, 'file' | 'work'> {
+    return {
+      bytes: bytesOf(this.#database),
+      freeBytes: freeBytesWithin(this.#database),
+      ...this.counts(),
+      embeddings: Number(this.#database.prepare('SELECT count(*) FROM embeddings').pluck().get()),
+      removing: [...pendingRemovals(this.#database).values()]
+    }
+  }
+
+  /** For each file whether it was read to its end, with its embeddings where they are wanted; rows that were rejected then would be again. */
+  knownFiles(files: readonly { name: string; bytes: number; version: string }[], withEmbeddings: boolean): boolean[] {
+    const log = new ImportLog(this.#database)
+    return files.map(file => isReadWhole(log.find(file), withEmbeddings))
   }
 
   /** Each feature's own explanations, all of them, in the order of import, and its known maximum. Unknown features are left out. */

@@ -46,7 +46,7 @@ describe('importing the demo', () => {
   test('brings every row, and a second time none', async () => {
     const mirror = await openTestMirror()
     const { result, rejectsFile } = await mirror.importFiles(demoPaths)
-    expect({ ...result, seconds: 0 }).toEqual({ imported: allRows.length + 4096, skipped: 0, rejected: 0, seconds: 0 })
+    expect({ ...result, seconds: 0 }).toEqual({ imported: allRows.length + 4096, skipped: 0, rejected: 0, embeddings: 0, seconds: 0 })
     expect(rejectsFile).toBeNull()
     const again = await mirror.importFiles(demoPaths)
     expect(again.result).toMatchObject({ imported: 0, skipped: allRows.length + 4096, rejected: 0 })
@@ -64,6 +64,7 @@ describe('importing the demo', () => {
         explanations: rows.length,
         features: new Set(rows.map(({ index }) => index)).size,
         statistics: 1024,
+        embeddings: 0,
         explainers: [...new Set(rows.map(({ explanationModelName }) => explanationModelName))].sort()
       })
     }

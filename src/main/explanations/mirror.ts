@@ -2,38 +2,53 @@
  * The mirror: Neuronpedia's explanations, feature statistics and examples in one SQLite file. Readers have connections of their
  * own, in threads or in this one; writing happens in a thread of the one writer, one job after the other.
  */
-import { Worker } from 'node:worker_threads'
-import { z } from 'zod'
-import { errorData, SpliceError } from '../../contract/errors.ts'
-import {
-  type CountRequest,
-  type CountResult,
-  type FeaturePage,
-  type ImportProgress,
-  importProgress,
-  importSummary,
-  type SearchRequest,
-  type SearchResult,
-  type SourceSummary
+import path from 'node:path'
+import type {
+  CountRequest,
+  CountResult,
+  FeaturePage,
+  ImportProgress,
+  RejectedRows,
+  SearchRequest,
+  SearchResult,
+  SimilarRequest,
+  SimilarResult,
+  SourceOverview,
+  SourceSummary
 } from '../../contract/explanations.ts'
+import type {
+  BackupResult,
+  CheckResult,
+  CompactResult,
+  MirrorProgress,
+  MirrorState,
+  RemoveRequest,
+  RemoveResult
+} from '../../contract/mirror.ts'
 import { explainFailure, openDatabase } from './database.ts'
+import { readRejects } from './import/rejects.ts'
+import { noSource } from './maintenance/removal.ts'
 import { type ExplainedFeature, MirrorReading } from './mirror-reading.ts'
+import type { MirroredLogits } from './mirrored-logits.ts'
 import { type Answers, answer, type Question } from './reader-messages.ts'
 import { ReaderPool } from './reader-pool.ts'
-import { threadEntry } from './thread-entry.ts'
+import type { KnownWidth } from './source-overview.ts'
+import { type JobOptions, WriterQueue } from './writer-queue.ts'
 
 export type { ExplainedFeature } from './mirror-reading.ts'
 
 export interface ImportOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: ImportProgress) => void
+  /** Keeps the files' embeddings too, for finding similar explanations. */
+  readonly withEmbeddings?: boolean
 }
 
-const fromWriter = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('progress'), progress: importProgress }),
-  z.object({ type: z.literal('result'), outcome: z.object({ result: importSummary, rejectsFile: z.string().nullable() }) }),
-  z.object({ type: z.literal('error'), error: errorData })
-])
+/** Work on the mirror that may take long. */
+export interface WorkOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: MirrorProgress) => void
+}
 
 export type Mirror = Awaited<ReturnType<typeof openMirror>>
 
@@ -47,9 +62,7 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
   const reading = readers === 0 ? new MirrorReading(database) : null
   if (reading === null) database.close()
   const pool = new ReaderPool(file, readers)
-  let imports: Promise<unknown> = Promise.resolve()
-  const writers = new Set<Worker>()
-  let importing = 0
+  const writer = new WriterQueue(file)
 
   /** Asks this thread's reading or one of the readers. */
   async function ask<Kind extends Question['kind']>(
@@ -65,39 +78,10 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
     }
   }
 
-  /** One import in the writer's thread. */
-  function importInThread(paths: readonly string[], { signal, onProgress }: ImportOptions) {
-    const cancelled = new SharedArrayBuffer(4)
-    const cancel = () => Atomics.store(new Int32Array(cancelled), 0, 1)
-    if (signal?.aborted === true) cancel()
-    signal?.addEventListener('abort', cancel, { once: true })
-    return new Promise<z.infer<typeof fromWriter> & { type: 'result' }>((resolve, reject) => {
-      const worker = new Worker(threadEntry('mirror-writer'), { workerData: { file, paths, cancelled } })
-      writers.add(worker)
-      worker.on('message', raw => {
-        const message = fromWriter.parse(raw)
-        if (message.type === 'progress') onProgress?.(message.progress)
-        else if (message.type === 'result') resolve(message)
-        else reject(SpliceError.fromData(message.error))
-      })
-      worker.on('error', reject)
-      worker.on('exit', () => {
-        writers.delete(worker)
-        signal?.removeEventListener('abort', cancel)
-        reject(
-          new SpliceError('import/ended', 'the import ended before it was done', {
-            mistake: false,
-            hint: 'Import again; what is there is skipped.'
-          })
-        )
-      })
-    }).then(({ outcome }) => outcome)
-  }
-
   return {
     /** Whether an import is under way. */
     get importing(): boolean {
-      return importing > 0
+      return writer.work === 'import' || writer.work === 'sync'
     },
 
     /** A page of hits. Throws `search/key` for a key of no page, `search/cancelled`. */
@@ -120,6 +104,23 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
       return ask({ kind: 'sources' })
     },
 
+    /** The tokens that Neuronpedia says are raised most by some features, then by others of the source, up to `count` in all. */
+    sampleLogits(source: string, features: readonly number[], count: number): Promise<MirroredLogits[]> {
+      return ask({ kind: 'sampleLogits', source, features: [...features], count })
+    },
+
+    /** One source in numbers; `width` is what is known of its SAE. Throws `mirror/no-source`. */
+    async overview(source: string, width: KnownWidth): Promise<SourceOverview> {
+      const overview = await ask({ kind: 'overview', source, width })
+      if (overview === null) throw noSource(source)
+      return overview
+    },
+
+    /** Explanations like those of a feature. Throws `similar/...`, `search/cancelled`. */
+    similar(request: SimilarRequest, signal?: AbortSignal): Promise<SimilarResult> {
+      return ask({ kind: 'similar', request }, signal)
+    },
+
     /** How many explanations and sources there are. */
     counts(): Promise<{ explanations: number; sources: number }> {
       return ask({ kind: 'counts' })
@@ -130,21 +131,59 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
       return ask({ kind: 'explanationsOf', source, indices: [...indices] })
     },
 
-    /** Imports files and folders after imports that were asked for before. Throws `import/...` and `mirror/...`. */
-    importFiles(paths: readonly string[], options: ImportOptions = {}) {
-      importing += 1
-      const work = imports
-        .then(() => importInThread(paths, options))
-        .finally(() => {
-          importing -= 1
-        })
-      imports = work.catch(() => undefined)
-      return work
+    /** The first rows of a rejects file that an import into this mirror wrote. Throws `rejects/...`. */
+    rejects(rejectsFile: string, limit: number): Promise<RejectedRows> {
+      return readRejects(file, rejectsFile, limit)
     },
 
-    /** Ends imports between two transactions, and reading, and closes the file. */
+    /** The mirror's file, what is in it, and what its writer does now. */
+    async state(): Promise<MirrorState> {
+      return { file, work: writer.work, ...(await ask({ kind: 'state' })) }
+    },
+
+    /** Imports files and folders. Throws `import/...` and `mirror/...`. */
+    importFiles(paths: readonly string[], { signal, onProgress, withEmbeddings = false }: ImportOptions = {}) {
+      return writer.run({ kind: 'import', paths: [...paths], withEmbeddings }, { signal, onImportProgress: onProgress })
+    },
+
+    /** Imports files as they come, `bytes` in all; `options.onStart` gives what sends them. Throws `import/...` and `mirror/...`. */
+    importAsTheyCome(bytes: number, withEmbeddings: boolean, options: JobOptions) {
+      return writer.run({ kind: 'sync', bytes, withEmbeddings }, options)
+    },
+
+    /** Which of some files, by name and version, are in the mirror to their end. */
+    knownFiles(files: readonly { name: string; bytes: number; version: string }[], withEmbeddings: boolean): Promise<boolean[]> {
+      return ask({ kind: 'knownFiles', files: [...files], withEmbeddings })
+    },
+
+    /** Finishes work that was cut off, such as by a crash. Throws `mirror/...`. */
+    async settle(): Promise<void> {
+      if ((await ask({ kind: 'state' })).removing.length > 0) await writer.run({ kind: 'settle' })
+    },
+
+    /** Looks whether the mirror is whole. Throws `mirror/cancelled`. */
+    check({ signal, onProgress }: WorkOptions = {}): Promise<CheckResult> {
+      return writer.run({ kind: 'check' }, { signal, onProgress })
+    },
+
+    /** Copies the mirror to a file that is not there yet. Throws `mirror/...`; then nothing is at `target`. */
+    backup(target: string, { signal, onProgress }: WorkOptions = {}): Promise<BackupResult> {
+      return writer.run({ kind: 'backup', file: path.resolve(target) }, { signal, onProgress })
+    },
+
+    /** Takes sources, or their embeddings alone, out of the mirror. Throws `mirror/no-source`, `mirror/cancelled`. */
+    remove({ sources, what }: RemoveRequest, { signal, onProgress }: WorkOptions = {}): Promise<RemoveResult> {
+      return writer.run({ kind: 'remove', sources, what }, { signal, onProgress })
+    },
+
+    /** Gives free room back to the disk. Throws `mirror/no-room`, `mirror/cancelled`. */
+    compact({ signal, onProgress }: WorkOptions = {}): Promise<CompactResult> {
+      return writer.run({ kind: 'compact' }, { signal, onProgress })
+    },
+
+    /** Ends work between two transactions, and reading, and closes the file. */
     async close(): Promise<void> {
-      await Promise.all([...[...writers].map(worker => worker.terminate()), pool.close()])
+      await Promise.all([writer.close(), pool.close()])
       if (reading !== null) database.close()
     }
   }

@@ -1,7 +1,7 @@
 /** What the mirror asks of its readers' threads, and what they answer. */
 import { z } from 'zod'
 import { errorData } from '../../contract/errors.ts'
-import { countRequest, searchRequest } from '../../contract/explanations.ts'
+import { countRequest, searchRequest, similarRequest, sourceOverview } from '../../contract/explanations.ts'
 import type { MirrorReading } from './mirror-reading.ts'
 import type { Cancelled } from './search/search.ts'
 
@@ -10,7 +10,16 @@ export const question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('count'), request: countRequest }),
   z.object({ kind: z.literal('feature'), source: z.string(), index: z.int() }),
   z.object({ kind: z.literal('sources') }),
+  z.object({ kind: z.literal('sampleLogits'), source: z.string(), features: z.array(z.int()), count: z.int() }),
   z.object({ kind: z.literal('counts') }),
+  z.object({ kind: z.literal('overview'), source: z.string(), width: sourceOverview.shape.width }),
+  z.object({ kind: z.literal('similar'), request: similarRequest }),
+  z.object({ kind: z.literal('state') }),
+  z.object({
+    kind: z.literal('knownFiles'),
+    files: z.array(z.object({ name: z.string(), bytes: z.number(), version: z.string() })),
+    withEmbeddings: z.boolean()
+  }),
   z.object({ kind: z.literal('explanationsOf'), source: z.string(), indices: z.array(z.int()) })
 ])
 export type Question = z.infer<typeof question>
@@ -28,7 +37,12 @@ export interface Answers {
   count: ReturnType<MirrorReading['count']>
   feature: ReturnType<MirrorReading['feature']>
   sources: ReturnType<MirrorReading['sources']>
+  sampleLogits: ReturnType<MirrorReading['sampleLogits']>
   counts: ReturnType<MirrorReading['counts']>
+  overview: ReturnType<MirrorReading['overview']>
+  similar: ReturnType<MirrorReading['similar']>
+  state: ReturnType<MirrorReading['state']>
+  knownFiles: ReturnType<MirrorReading['knownFiles']>
   explanationsOf: ReturnType<MirrorReading['explanationsOf']>
 }
 
@@ -43,8 +57,18 @@ export function answer(reading: MirrorReading, asked: Question, cancelled: Cance
       return reading.feature(asked.source, asked.index)
     case 'sources':
       return reading.sources()
+    case 'sampleLogits':
+      return reading.sampleLogits(asked.source, asked.features, asked.count)
     case 'counts':
       return reading.counts()
+    case 'overview':
+      return reading.overview(asked.source, asked.width)
+    case 'similar':
+      return reading.similar(asked.request, cancelled)
+    case 'state':
+      return reading.state()
+    case 'knownFiles':
+      return reading.knownFiles(asked.files, asked.withEmbeddings)
     case 'explanationsOf':
       return reading.explanationsOf(asked.source, asked.indices)
   }

@@ -8,8 +8,9 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError } from '../../contract/errors.ts'
+import { connectionError, isPassing, readChunk } from '../transfer/connection.ts'
 import { isThere } from './cache.ts'
-import { cancelled, connectionError, isPassing, request } from './request.ts'
+import { cancelled, hub, request } from './request.ts'
 
 /** How long no byte may come before the request is made anew, in ms. */
 export const defaultPatience = 45_000
@@ -148,26 +149,6 @@ function startOf(response: Response, source: BlobSource): number {
   return Number(range[1])
 }
 
-/** Reads with a limit on how long nothing may come. */
-async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array>, url: string, { signal, patience }: BlobProgress) {
-  let timer: NodeJS.Timeout | undefined
-  const stalled = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const host = new URL(url).host
-      const hint = 'Start the download again; it goes on where it stopped.'
-      reject(new SpliceError('hub/stalled', `${host} sends nothing any more`, { hint, mistake: false }))
-    }, patience)
-  })
-  try {
-    return await Promise.race([reader.read(), stalled])
-  } catch (thrown) {
-    if (signal?.aborted) throw cancelled()
-    throw thrown instanceof SpliceError ? thrown : connectionError(url, thrown, true)
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /** One request for what is missing; returns when the server has sent what it said. */
 async function fetchRest(partial: Partial, source: BlobSource, progress: BlobProgress, onFetched: (bytes: number) => void): Promise<void> {
   const { url, token, what, sizeBytes } = source
@@ -192,7 +173,7 @@ async function fetchRest(partial: Partial, source: BlobSource, progress: BlobPro
   if (reader === undefined) return
   try {
     for (;;) {
-      const { done, value } = await readChunk(reader, url, progress)
+      const { done, value } = await readChunk(hub, reader, url, progress)
       if (done) return
       if (partial.done + value.length > sizeBytes) throw wrongSize(source, partial.done + value.length)
       await partial.append(value)
@@ -217,9 +198,9 @@ async function fetchAll(partial: Partial, source: BlobSource, progress: BlobProg
         fetched += bytes
         progress.onBytes(partial.done, fetched)
       })
-      if (partial.done < source.sizeBytes) failure = connectionError(source.url, null, true)
+      if (partial.done < source.sizeBytes) failure = connectionError(hub, source.url, null, true)
     } catch (thrown) {
-      if (!isPassing(thrown)) throw thrown
+      if (!isPassing(hub, thrown)) throw thrown
       failure = thrown
     }
     if (failure === null) continue

@@ -3,9 +3,10 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { DownloadedFile } from '../../contract/downloads.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import { withLock } from '../transfer/lock.ts'
+import { freeBytes, inWords } from '../transfer/room.ts'
 import { defaultPatience, fetchBlob, partialName } from './blob.ts'
 import { isThere, placesOf, pointToBlob, repositoryFolder, writeRef } from './cache.ts'
-import { withLock } from './lock.ts'
 import { contentUrl, type HubRepository, readRepository } from './repository.ts'
 import { cancelled } from './request.ts'
 import { type HubFile, inOrder, means, selectModel, selectSae } from './selection.ts'
@@ -34,17 +35,13 @@ const atOnce = 3
 /** Room that is left on the disk, in bytes. */
 const spareBytes = 64 * 1024 * 1024
 
-function formatBytes(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`
-}
-
 /** The files that an order means. Throws `download/nothing` where there are none, `download/all` where it would be everything. */
 function select({ repo, files }: HubRepository, want: DownloadOrder['want']): HubFile[] {
   if (want === 'model') {
     const model = selectModel(files)
     if (model.length > 0) return model
     const total = files.reduce((sum, file) => sum + file.sizeBytes, 0)
-    throw new SpliceError('download/all', `${repo} is no model folder; it has ${files.length} files, ${formatBytes(total)} in all`, {
+    throw new SpliceError('download/all', `${repo} is no model folder; it has ${files.length} files, ${inWords(total)} in all`, {
       field: 'patterns',
       hint: "Say what of it: a release and an SAE's id, paths or patterns, or '*' for everything."
     })
@@ -70,26 +67,13 @@ function select({ repo, files }: HubRepository, want: DownloadOrder['want']): Hu
   return files.filter(file => want.patterns.some(pattern => means(pattern, file.path)))
 }
 
-/** Bytes that are free for this user on the disk of a folder that may not exist yet; null where the system does not say. */
-async function freeBytes(folder: string): Promise<number | null> {
-  for (let at = path.resolve(folder); ; at = path.dirname(at)) {
-    const stat = await fs.statfs(at).catch(() => null)
-    if (stat !== null) return stat.bavail * stat.bsize
-    if (at === path.dirname(at)) return null
-  }
-}
-
 async function checkRoom(cache: string, missing: number): Promise<void> {
   const free = await freeBytes(cache)
   if (missing === 0 || free === null || free >= missing + spareBytes) return
-  throw new SpliceError(
-    'download/no-room',
-    `${formatBytes(missing)} are to be fetched, but the disk of ${cache} has ${formatBytes(free)} free`,
-    {
-      file: cache,
-      hint: 'Make room, or name another cache with HF_HUB_CACHE.'
-    }
-  )
+  throw new SpliceError('download/no-room', `${inWords(missing)} are to be fetched, but the disk of ${cache} has ${inWords(free)} free`, {
+    file: cache,
+    hint: 'Make room, or name another cache with HF_HUB_CACHE.'
+  })
 }
 
 /** Bytes of a file that are here already: all, or those of an interrupted try. */

@@ -1,14 +1,10 @@
 /**
- * The one place that sends network requests, and only because a person asked for it. Whatever goes wrong becomes an error that says
- * what to do; a token goes to the hub itself and to nobody else, and into no message.
+ * Requests to the hub. Whatever it answers but success becomes an error that says what to do; a token goes to the hub itself and to
+ * nobody else, and into no message.
  */
-import http from 'node:http'
-import packageJson from '../../../package.json' with { type: 'json' }
 import { SpliceError } from '../../contract/errors.ts'
+import { cancellation, type Service, send } from '../transfer/connection.ts'
 import { hubEndpoint, offlineVariable } from './environment.ts'
-
-/** How long a server may take to begin its answer, in ms. */
-const answerTimeout = 30_000
 
 export interface RequestOptions {
   /** What is asked for, as the subject of an error's sentence, e.g. `google/gemma-2-2b`. */
@@ -19,64 +15,16 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-const unreachable: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'its name cannot be looked up',
-  EAI_AGAIN: 'its name cannot be looked up',
-  ECONNREFUSED: 'it refuses connections',
-  ENETUNREACH: 'there is no network',
-  EHOSTUNREACH: 'there is no way to it',
-  ENETDOWN: 'the network is down',
-  ETIMEDOUT: 'it does not answer',
-  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
-  ECONNRESET: 'the connection broke',
-  UND_ERR_SOCKET: 'the connection broke',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted (NODE_EXTRA_CA_CERTS names one of your own)',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not trusted (NODE_EXTRA_CA_CERTS names one of your own)'
-}
-
-/** The code of a failed request, which Node puts into causes. */
-function codeOf(thrown: unknown): string {
-  for (let error = thrown; error instanceof Error; error = error.cause) {
-    if ('code' in error && typeof error.code === 'string') return error.code
-    if (error instanceof AggregateError) {
-      const inner = error.errors.find(one => one instanceof Error && 'code' in one)
-      if (inner !== undefined) return String(inner.code)
-    }
-  }
-  return ''
-}
-
-/** Errors after which the same request may well succeed: a network that comes and goes is one while a download is under way. */
-export function isPassing(error: unknown): boolean {
-  return (
-    error instanceof SpliceError &&
-    !error.mistake &&
-    ['hub/cut', 'hub/stalled', 'hub/busy', 'hub/server', 'hub/offline'].includes(error.kind)
-  )
-}
-
-/** A failed connection in words. `wasAnswering` tells a connection that broke from one that never was. */
-export function connectionError(url: string, thrown: unknown, wasAnswering: boolean): SpliceError {
-  const host = new URL(url).host
-  const code = codeOf(thrown)
-  if (wasAnswering) {
-    return new SpliceError('hub/cut', `${host} broke the connection (${code || 'no more bytes came'})`, {
-      hint: 'Start the download again; it goes on where it stopped.',
-      mistake: false,
-      cause: thrown
-    })
-  }
-  return new SpliceError('hub/offline', `${host} cannot be reached: ${unreachable[code] ?? (code || 'the request failed')}`, {
-    hint: 'Check the network. Everything on this disk works without it.',
-    mistake: false,
-    cause: thrown
-  })
+/** The hub, as whoever sends requests knows it. */
+export const hub: Service = {
+  area: 'hub',
+  work: 'download',
+  afterBreak: 'Start the download again; it goes on where it stopped.'
 }
 
 /** The cancellation of a request. */
 export function cancelled(): SpliceError {
-  return new SpliceError('hub/cancelled', 'the download was cancelled', { mistake: false })
+  return cancellation(hub)
 }
 
 const tokenHint =
@@ -120,16 +68,6 @@ async function refusalOf(response: Response, url: string, options: RequestOption
   )
 }
 
-let proxyIsSet = false
-
-/** Takes HTTPS_PROXY and the like as Python does; Node reads them only when told to. */
-function useProxyOfEnvironment(): void {
-  if (proxyIsSet) return
-  proxyIsSet = true
-  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy']
-  if (names.some(name => (process.env[name] ?? '') !== '')) http.setGlobalProxyFromEnv()
-}
-
 /**
  * Sends a request and gives the answer once its head is here. Throws `hub/offline` when there is no way to the host, `hub/...` for
  * every status but success, `hub/cancelled` when the signal ended it. `maySay` are further statuses that the caller understands.
@@ -142,29 +80,11 @@ export async function request(url: string, options: RequestOptions, maySay: read
       hint: `Unset ${forbids} to download.`
     })
   }
-  useProxyOfEnvironment()
   const { signal, token, headers } = options
-  if (signal?.aborted) throw cancelled()
   const isHub = new URL(url).origin === new URL(hubEndpoint()).origin
-  const timeout = new AbortController()
-  const timer = setTimeout(() => timeout.abort(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })), answerTimeout)
-  let response: Response
-  try {
-    response = await fetch(url, {
-      signal: signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]),
-      headers: {
-        'user-agent': `splice/${packageJson.version}`,
-        ...headers,
-        // Over a redirect to another host, fetch drops it.
-        ...(isHub && token != null ? { authorization: `Bearer ${token}` } : {})
-      }
-    })
-  } catch (thrown) {
-    if (signal?.aborted) throw cancelled()
-    throw connectionError(url, thrown, false)
-  } finally {
-    clearTimeout(timer)
-  }
+  // Over a redirect to another host, fetch drops the token.
+  const authorization: Record<string, string> = isHub && token != null ? { authorization: `Bearer ${token}` } : {}
+  const response = await send(hub, url, { signal, headers: { ...headers, ...authorization } })
   if (response.ok || maySay.includes(response.status)) return response
   throw await refusalOf(response, url, options)
 }

@@ -11,6 +11,7 @@ import { evaluatePass } from './evaluation.ts'
 import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
+import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
@@ -107,7 +108,10 @@ async function answer(message: ToInference): Promise<void> {
     else if (message.kind === 'answers') send(await score(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
     else if (message.kind === 'measure') send(await measure(message))
-    else if (message.kind === 'evaluate') {
+    else if (message.kind === 'effects') {
+      const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'effects', id: message.id, effects })
+    } else if (message.kind === 'evaluate') {
       const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
       send({ kind: 'evaluate', id: message.id, pass })
     } else {

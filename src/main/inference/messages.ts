@@ -4,6 +4,7 @@ import { answersRequest, answersResult } from '../../contract/answers.ts'
 import { errorData } from '../../contract/errors.ts'
 import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
+import { featureEffects } from '../../contract/logit-effects.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
 import { processingFlag, prompt, promptTokens, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
@@ -100,6 +101,16 @@ export type InferredGeneration = z.infer<typeof inferredGeneration>
 export const hookJob = z.object({ job: inferenceJob, variant: z.string(), against: z.string().nullable() })
 export type HookJob = z.infer<typeof hookJob>
 
+/** Features of an SAE whose effects on the logits are asked for: the `count` highest and lowest of each. */
+export const effectsJob = z.object({
+  model: z.string(),
+  sae: inferenceJob.shape.saes.element.omit({ name: true }),
+  features: z.array(z.int().nonnegative()).min(1),
+  count: z.int().min(1),
+  cacheFolder: z.string()
+})
+export type EffectsJob = z.infer<typeof effectsJob>
+
 const float32 = z.instanceof(Float32Array)
 
 /** What a window shows, its numbers as they are. */
@@ -113,6 +124,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('measure'), id: z.int(), job: inferenceJob }),
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
+  z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
@@ -128,6 +140,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
   z.object({ kind: z.literal('measure'), id: z.int(), result: measureResult }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
+  z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
   z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),

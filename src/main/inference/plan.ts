@@ -65,7 +65,7 @@ export interface Plan {
 const handedOver = { residual: 'residual', final: 'final', target: 'target' } as const
 
 /** The ranges of token ids that one piece of the unembedding covers. */
-function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
+export function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
   const rows = Math.max(16, Math.floor(parameters / 2 / dModel))
   const count = Math.ceil(vocabulary / rows)
   const size = Math.ceil(vocabulary / count)

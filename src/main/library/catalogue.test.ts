@@ -12,7 +12,7 @@ import { familyOf, placeSae } from './placement.ts'
 import { readPretrainedSaes } from './pretrained-saes.ts'
 import { findPublished, listPublished, listReleases } from './published.ts'
 import { releaseIndex, releaseOf, useCatalogue } from './releases.ts'
-import { trapsAt } from './traps.ts'
+import { sourceTrapsOf, trapsAt } from './traps.ts'
 
 const cached = (repo: string, within: string) => `/hub/models--${repo.replace('/', '--')}/snapshots/0123/${within}`
 const nothingHere = { diskPaths: new Map(), explanations: new Map() }
@@ -105,6 +105,19 @@ describe('traps', () => {
     ['fnlp/Llama3_1-8B-Base-LXA-8x', 'Llama3_1-8B-Base-L0A-8x', []]
   ])('%s %s', async (repo, within, expected) => {
     expect(await ids(cached(repo, within))).toEqual(expected)
+  })
+})
+
+describe('sources that are known to be wrong', () => {
+  test('are all 26 of the transcoders of Gemma Scope, each with its date, and no neighbour of theirs', async () => {
+    const { catalogue } = await releaseIndex()
+    const rules = sourceTrapsOf(catalogue.traps)
+    const wrong = (source: string) => rules.filter(rule => new RegExp(rule.sources).test(source) && rule.level === 'warning')
+    const sources = [...new Set(catalogue.releases.flatMap(release => release.saes.flatMap(sae => sae.source ?? [])))]
+    const found = sources.filter(source => wrong(source).length > 0)
+    expect(found.sort()).toEqual(Array.from({ length: 26 }, (_, layer) => `gemma-2-2b/${layer}-gemmascope-transcoder-16k`).sort())
+    for (const rule of rules) expect(rule.known).toMatch(/^20\d\d-\d\d$/)
+    expect(wrong('gemma-2-2b/3-gemmascope-transcoder-16k__l0-8')).toEqual([])
   })
 })
 

@@ -36,6 +36,11 @@ const trapRule = z.object({
   id: z.string(),
   title: z.string(),
   text: z.string(),
+  /** The month in which it was last looked at, such as `2026-11`: Neuronpedia may make a source anew. */
+  known: z
+    .string()
+    .regex(/^\d{4}-\d{2}$/)
+    .optional(),
   /** All that are given must match: regular expressions on `repo/path` and on the source, a keyword that the model is loaded with. */
   when: z.object({ place: z.string().optional(), source: z.string().optional(), modelKwarg: z.string().optional() })
 })

@@ -23,7 +23,21 @@ export async function kindOf(file: string): Promise<PathKind> {
 
 async function kindOfFile(file: string): Promise<PathKind> {
   if (looksLikeSae([path.basename(file)]) && (await isSae(file))) return 'sae'
-  return /\.(jsonl\.gz|jsonl|json)$/.test(file) ? 'explanations' : 'unknown'
+  return /\.(jsonl|json|csv)(\.gz)?$/.test(file) ? 'explanations' : 'unknown'
+}
+
+/** How far below a folder explanations are looked for, and into how many folders of each: bulk data lies in `v1/<model>/<source>/explanations`. */
+const deepest = 5
+const looksInto = 3
+
+/** Whether a folder holds files of explanations as Neuronpedia's bulk data has them. */
+export async function holdsBulkData(folder: string, depth = 0): Promise<boolean> {
+  const entries = await fs.readdir(folder, { withFileTypes: true }).catch(() => [])
+  if (entries.some(entry => entry.isFile() && /^batch-\d+\.jsonl(\.gz)?$/.test(entry.name))) return true
+  if (depth === deepest) return false
+  const inside = entries.filter(entry => entry.isDirectory() && !entry.name.startsWith('.')).slice(0, looksInto)
+  for (const { name } of inside) if (await holdsBulkData(path.join(folder, name), depth + 1)) return true
+  return false
 }
 
 /** Starting points for a folder dialog, as far as they exist. */

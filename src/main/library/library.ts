@@ -19,7 +19,7 @@ import {
 import { attach } from '../sae/fit.ts'
 import { openModel } from '../transformer/model.ts'
 import { libraryFolders, openDisk, type ScanProgress } from './disk.ts'
-import { kindOf, listFolder } from './folders.ts'
+import { holdsBulkData, kindOf, listFolder } from './folders.ts'
 import { inspect } from './inspect.ts'
 import { useCatalogue } from './releases.ts'
 import { resourcesFolder } from './resources.ts'
@@ -152,7 +152,8 @@ export async function openLibrary({ home }: { home: string }) {
       if (!(await isThere(absolute))) {
         throw new SpliceError('library/missing', `${given} does not exist`, { file: given, hint: 'Check the path.' })
       }
-      return { path: absolute, kind: await kindOf(absolute) }
+      const kind = await kindOf(absolute)
+      return { path: absolute, kind: kind === 'folder' && (await holdsBulkData(absolute)) ? 'explanations' : kind }
     },
 
     settings(): Promise<Settings> {

@@ -1,6 +1,6 @@
 /** Known traps: what goes wrong with some published SAEs, and with which. The rules are data of the catalogue. */
 import path from 'node:path'
-import type { Trap } from '../../contract/releases.ts'
+import type { SourceTrap, Trap } from '../../contract/releases.ts'
 import type { TrapRule } from './catalogue.ts'
 import { releaseIndex, releaseOf, repositoryPlaces } from './releases.ts'
 
@@ -20,6 +20,15 @@ function applies({ when }: TrapRule, subject: TrapSubject): boolean {
 /** The traps of a published SAE, in the catalogue's order. */
 export function trapsOf(subject: TrapSubject, rules: readonly TrapRule[]): Trap[] {
   return rules.filter(rule => applies(rule, subject)).map(({ id, level, title, text }) => ({ id, level, title, text }))
+}
+
+/** The rules that tell by a source alone, with their dates. */
+export function sourceTrapsOf(rules: readonly TrapRule[]): SourceTrap[] {
+  return rules.flatMap(({ id, level, title, text, known, when }) =>
+    when.source === undefined || when.place !== undefined || when.modelKwarg !== undefined
+      ? []
+      : [{ id, level, title, text, sources: when.source, known: known ?? '' }]
+  )
 }
 
 /** The traps of the SAE at a path, whether or not the catalogue names it. */

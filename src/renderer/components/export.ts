@@ -19,3 +19,20 @@ export function downloadFile(name: string, content: Blob): void {
   link.click()
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
 }
+
+/** Bytes of one part of a file that the engine holds. */
+const partBytes = 8_388_608
+
+/** Fetches a file that the engine holds, part by part; `tell` hears the share that is here. */
+export async function fetchHeldFile(
+  bytes: number,
+  part: (offset: number, length: number) => Promise<{ bytes: Blob }>,
+  tell: (share: number) => void = () => undefined
+): Promise<Blob> {
+  const parts: Blob[] = []
+  for (let offset = 0; offset < bytes; offset += partBytes) {
+    tell(offset / bytes)
+    parts.push((await part(offset, partBytes)).bytes)
+  }
+  return new Blob(parts, { type: 'application/octet-stream' })
+}

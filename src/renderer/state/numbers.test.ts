@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { formatActivation, formatBytes, formatDifference, formatNats, formatProbability, formatShare, fullValue } from './numbers.ts'
+import {
+  formatActivation,
+  formatBytes,
+  formatDifference,
+  formatDuration,
+  formatNats,
+  formatProbability,
+  formatShare,
+  fullValue
+} from './numbers.ts'
 
 test('nats have 3 decimals and no negative zero', () => {
   expect([-0.0313, -0.0001, 2, null, 'NaN', '-Infinity'].map(value => formatNats(value as number))).toEqual([
@@ -35,4 +44,18 @@ test('bytes are in decimal units', () => {
 
 test('copied text is the whole value, empty where there is none', () => {
   expect([-2.4101234567, null, undefined, 'NaN' as const].map(fullValue)).toEqual(['-2.4101234567', '', '', 'NaN'])
+})
+
+test('durations are said in the largest units that matter', () => {
+  expect([0.04, 0.1, 9.94, 9.96, 59.4, 59.6, 3599, 3600, 7500].map(formatDuration)).toEqual([
+    '< 0.1 s',
+    '0.1 s',
+    '9.9 s',
+    '10 s',
+    '59 s',
+    '1 min 0 s',
+    '59 min 59 s',
+    '1 h 0 min',
+    '2 h 5 min'
+  ])
 })

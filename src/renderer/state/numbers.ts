@@ -104,3 +104,14 @@ export function formatParameters(count: number): string {
 export function fullValue(value: MaybeNumber | undefined): string {
   return value === undefined || value === null ? '' : String(value)
 }
+
+/** A length of time in seconds as people say it: `< 0.1 s`, `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 0.1) return '< 0.1 s'
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  const minutes = Math.round(whole / 60)
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

@@ -2,6 +2,7 @@
 import type { ErrorData } from '../../contract/errors.ts'
 import type { PathKind } from '../../contract/library.ts'
 import { client, errorOf } from './connection.svelte.ts'
+import { explanationImport } from './import.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { run } from './run.svelte.ts'
 import { workspace } from './workspace.svelte.ts'
@@ -49,7 +50,8 @@ class Opening {
       return errorOf(thrown)
     }
     if (kind === 'explanations') {
-      await this.importFile(path)
+      explanationImport.open = true
+      void explanationImport.start([path])
       return null
     }
     if (kind === 'sae' || (kind !== 'model' && want === 'sae')) {
@@ -75,21 +77,27 @@ class Opening {
     if (error !== null) notices.show({ level: 'error', key: 'open', message: `${path} was not opened.`, error })
   }
 
-  /** Imports a file of explanations into the mirror, with its progress as a notice. */
-  async importFile(path: string): Promise<void> {
+  /**
+   * Opens what was dropped: files and folders of explanations as one import, with its dialog, everything else one after the other.
+   * While the import dialog is open all of it is for the import.
+   */
+  async openDropped(paths: readonly string[]): Promise<void> {
+    const explanations: string[] = []
+    for (const path of paths) {
+      if (explanationImport.open || (await this.#kindOf(path)) === 'explanations') explanations.push(path)
+      else await this.openPath(path, 'any')
+    }
+    if (explanations.length === 0) return
+    explanationImport.open = true
+    await explanationImport.start(explanations)
+  }
+
+  /** What a path holds; null where it cannot be looked at, which opening it says better. */
+  async #kindOf(path: string): Promise<PathKind | null> {
     try {
-      for await (const event of await client.explanations.importFiles({ paths: [path] })) {
-        if (event.type === 'progress') {
-          const percent = Math.round(event.fraction * 100)
-          notices.show({ level: 'info', key: 'import', sticky: true, message: `Importing explanations: ${percent}%, ${event.rows} rows.` })
-        } else {
-          const { imported, skipped, rejected } = event.result
-          const message = `Imported ${imported} explanations; ${skipped} were there already, ${rejected} were rejected.`
-          notices.show({ level: rejected > 0 ? 'warning' : 'info', key: 'import', message })
-        }
-      }
-    } catch (thrown) {
-      notices.show({ level: 'error', key: 'import', message: 'The explanations were not imported.', error: errorOf(thrown) })
+      return (await client.library.identify({ path })).kind
+    } catch {
+      return null
     }
   }
 

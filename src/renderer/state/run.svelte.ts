@@ -4,6 +4,7 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { KeptRun, OpenedRun } from '../../contract/history.ts'
 import { type RunRequest, type RunResult, runRequest } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
+import { notices } from './notices.svelte.ts'
 import { selection } from './selection.svelte.ts'
 import { looksOf, type ShownVariant } from './shown-variants.ts'
 import { workspace } from './workspace.svelte.ts'
@@ -120,6 +121,37 @@ class CurrentRun {
       }
     }
     await this.start()
+  }
+
+  /** Puts to the features of the run shown what the mirror knows of them now, as after an import. */
+  async explain(): Promise<void> {
+    const { result } = this
+    if (result === null) return
+    try {
+      const saes = await Promise.all(
+        result.saes.map(async sae => {
+          if (sae.source === null) return sae
+          const readings = Object.values(sae.byVariant)
+          const indices = [...new Set(readings.flatMap(({ features }) => features.flat().map(({ index }) => index)))]
+          const known = new Map(
+            (await client.explanations.explain({ source: sae.source, indices })).map(feature => [feature.index, feature])
+          )
+          const byVariant = Object.entries(sae.byVariant).map(([name, reading]) => {
+            const features = reading.features.map(list =>
+              list.map(feature => ({ ...feature, maxActivation: null, explanations: [], ...known.get(feature.index) }))
+            )
+            return [name, { ...reading, features }] as const
+          })
+          return { ...sae, byVariant: Object.fromEntries(byVariant) }
+        })
+      )
+      // Views take another result for another run, so the same knowledge changes nothing.
+      if (this.result === result && JSON.stringify(saes) !== JSON.stringify(result.saes)) this.result = { ...result, saes }
+    } catch (thrown) {
+      const error = errorOf(thrown)
+      if (error.kind === 'connection/lost') return
+      notices.show({ level: 'warning', key: 'explain', message: "The run's features could not be explained anew.", error })
+    }
   }
 
   /** Stops the run under way; the result shown before stays. */

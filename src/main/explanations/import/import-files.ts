@@ -1,21 +1,32 @@
 /** Which files an import reads: .json, .jsonl, .csv, each also as .gz; folders are walked. */
 import fs from 'node:fs'
 import path from 'node:path'
+import { z } from 'zod'
 import { SpliceError } from '../../../contract/errors.ts'
 
 const importable = /\.(json|jsonl|csv)(\.gz)?$/i
 const kinds = '.json, .jsonl and .csv, also as .gz'
 
-/** A file to import; size and time tell whether it is the one that was read before. */
-export interface ImportFile {
-  readonly path: string
-  readonly bytes: number
-  readonly modified: number
+/** A file to import. */
+export const importFile = z.object({
+  path: z.string(),
+  bytes: z.number(),
+  /** What the mirror remembers it by: its path, or, where it was downloaded, its address. */
+  name: z.string(),
+  /** What tells, with its size, whether it is the one that was read before: its time, or a server's mark of its content. */
+  version: z.string()
+})
+export type ImportFile = Readonly<z.infer<typeof importFile>>
+
+/** The files of an import, as they come. */
+export interface ImportFeed {
+  /** The next file; null after the last one. */
+  next(): Promise<ImportFile | null>
 }
 
 function describe(file: string): ImportFile {
   const { size, mtimeMs } = fs.statSync(file)
-  return { path: file, bytes: size, modified: mtimeMs }
+  return { path: file, bytes: size, name: file, version: String(mtimeMs) }
 }
 
 /** Files below a folder by name, numbers in their order; links to folders are not followed. */

@@ -1,12 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startImport } from '../../../../fixtures/import-process.ts'
 import { explanationRows, randomNumbers, type SyntheticRow, writeBulkFiles } from '../../../../fixtures/synthetic-explanations.ts'
 import { type Mirror, openMirror } from '../mirror.ts'
 
@@ -100,35 +99,31 @@ describe('bulk files', () => {
   })
 })
 
-/** An import in a process of its own, which may be killed. */
-function startImport(file: string, paths: readonly string[]): ChildProcess {
-  const program = `import { openMirror } from ${JSON.stringify(fileURLToPath(new URL('../mirror.ts', import.meta.url)))}
-    const mirror = await openMirror(process.argv[1])
-    process.send('open')
-    await mirror.importFiles(process.argv.slice(2))
-    process.exit(0)`
-  return fork(file, [...paths], { execArgv: ['--input-type=module', '--eval', program], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
-}
-
 test('killed at random moments, the file stays whole, and a later import loses and doubles nothing', async () => {
   const options = { rows: 60_000, width: 8192, vocabulary: 20_000, embeddings: false }
   await writeBulkFiles(at('bulk'), options)
   const random = randomNumbers(Date.now())
   const moments: number[] = []
+  let isWithin = false
   for (let round = 0; round < 5; round++) {
-    const child = startImport(at('mirror.sqlite'), [at('bulk')])
+    const child = startImport(at('mirror.sqlite'), at('bulk'))
     const ended = once(child, 'exit')
     await once(child, 'message')
-    moments.push(Math.floor(random() * 700))
+    // Some before anything is written, some after.
+    if (round % 2 === 0) await Promise.race([once(child, 'message'), ended])
+    moments.push(Math.floor(random() * (round % 2 === 0 ? 200 : 1500)))
     await new Promise(resolve => setTimeout(resolve, moments.at(-1)))
     child.kill('SIGKILL')
     await ended
     const database = new Sqlite(at('mirror.sqlite'), { readonly: true })
     expect(database.pragma('integrity_check', { simple: true }), `killed after ${moments} ms`).toBe('ok')
+    const rows = Number(database.prepare('SELECT count(*) FROM explanations').pluck().get())
+    isWithin ||= rows > 0 && rows < 60_000
     database.close()
   }
   const mirror = await openTestMirror()
   const { result } = await mirror.importFiles([at('bulk')])
+  expect(isWithin, `killed after ${moments} ms`).toBe(true)
   expect(result.imported + result.skipped, `killed after ${moments} ms`).toBe(60_000)
   expect(storedRows()).toEqual([...explanationRows(options)].map(asStored).sort())
   const database = new Sqlite(at('mirror.sqlite'))
@@ -200,6 +195,10 @@ describe('kinds of files', () => {
     expect(result).toMatchObject({ imported: 1, rejected: 1 })
     expect(storedRows()).toEqual(['m/3-res/7  gpt a "quoted", text\nof two lines'])
     expect(await fs.readFile(rejectsFile ?? '', 'utf8')).toMatch(/index/)
+    const told = await mirror.rejects(rejectsFile ?? '', 100)
+    expect(told.rows.map(({ file, line }) => [path.basename(file), line])).toEqual([['a.csv', 4]])
+    expect(told.rows[0]?.reason).toMatch(/index/)
+    await expect(mirror.rejects(at('a.csv'), 100)).rejects.toMatchObject({ kind: 'rejects/none' })
   })
 
   test('rows that do not say their source take it from the path', async () => {

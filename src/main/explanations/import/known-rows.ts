@@ -4,6 +4,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3'
 import { firstRow } from '../rowids.ts'
+import { RowTable } from './row-table.ts'
 import { hashText } from './text-hash.ts'
 
 /** What makes an explanation the same one. `explainer` is its number in the mirror. */
@@ -18,7 +19,7 @@ interface StoredIdentity extends Identity {
   readonly row: number
 }
 
-/** Rows in memory, over all sources, before the oldest source is forgotten. */
+/** Rows in memory, over all sources, before they are forgotten. */
 const mostRows = 2_000_000
 
 function contentHash({ feature, explainer, description }: Identity): number {
@@ -26,21 +27,16 @@ function contentHash({ feature, explainer, description }: Identity): number {
 }
 
 class SourceRows {
-  readonly byId = new Map<number, number>()
+  readonly byId = new RowTable()
   /** Made when the first row without an id comes. */
-  byContent: Map<number, number> | null = null
-  readonly withoutId = new Map<number, number>()
+  byContent: RowTable | null = null
+  readonly withoutId = new RowTable(16)
 }
 
-/** Rows that share a hash stand at the next free place after it. */
-function put(map: Map<number, number>, hash: number, row: number): void {
-  let place = hash
-  while (map.has(place)) place += 1
-  map.set(place, row)
-}
+/** What to do with a row: skip it, give its id to a row that has none, or add it. `row` is the one that is there. */
+export type Verdict = { readonly kind: 'known' | 'adopt'; readonly row: number } | { readonly kind: 'new' }
 
-/** What to do with a row: skip it, give its id to a row that has none, or add it. */
-export type Verdict = { readonly kind: 'known' } | { readonly kind: 'adopt'; readonly row: number } | { readonly kind: 'new' }
+const isNew: Verdict = { kind: 'new' }
 
 export class KnownRows {
   readonly #sources = new Map<number, SourceRows>()
@@ -72,18 +68,16 @@ export class KnownRows {
 
   #keep(rows: SourceRows, identity: Identity, row: number): void {
     this.#size += 1
-    if (identity.id === null) put(rows.withoutId, contentHash(identity), row)
-    else put(rows.byId, hashText(identity.id), row)
-    if (rows.byContent !== null) put(rows.byContent, contentHash(identity), row)
+    if (identity.id === null) rows.withoutId.add(contentHash(identity), row)
+    else rows.byId.add(hashText(identity.id), row)
+    rows.byContent?.add(contentHash(identity), row)
   }
 
-  #find(map: Map<number, number>, hash: number, isIt: (stored: StoredIdentity) => boolean): number | null {
-    for (let place = hash; ; place += 1) {
-      const row = map.get(place)
-      if (row === undefined) return null
+  #find(table: RowTable, hash: number, isIt: (stored: StoredIdentity) => boolean): number | null {
+    return table.find(hash, row => {
       const stored = this.#row.get(row)
-      if (stored !== undefined && isIt(stored)) return row
-    }
+      return stored !== undefined && isIt(stored)
+    })
   }
 
   /** What to do with a row of a source. */
@@ -93,17 +87,19 @@ export class KnownRows {
       stored.feature === identity.feature && stored.explainer === identity.explainer && stored.description === identity.description
     if (identity.id === null) {
       rows.byContent ??= this.#contentOf(source)
-      return this.#find(rows.byContent, contentHash(identity), isSameContent) === null ? { kind: 'new' } : { kind: 'known' }
+      const row = this.#find(rows.byContent, contentHash(identity), isSameContent)
+      return row === null ? isNew : { kind: 'known', row }
     }
-    if (this.#find(rows.byId, hashText(identity.id), stored => stored.id === identity.id) !== null) return { kind: 'known' }
-    if (rows.withoutId.size === 0) return { kind: 'new' }
+    const same = this.#find(rows.byId, hashText(identity.id), stored => stored.id === identity.id)
+    if (same !== null) return { kind: 'known', row: same }
+    if (rows.withoutId.size === 0) return isNew
     const row = this.#find(rows.withoutId, contentHash(identity), stored => stored.id === null && isSameContent(stored))
-    return row === null ? { kind: 'new' } : { kind: 'adopt', row }
+    return row === null ? isNew : { kind: 'adopt', row }
   }
 
-  #contentOf(source: number): Map<number, number> {
-    const byContent = new Map<number, number>()
-    for (const stored of this.#rowsOf.iterate(firstRow(source), firstRow(source + 1))) put(byContent, contentHash(stored), stored.row)
+  #contentOf(source: number): RowTable {
+    const byContent = new RowTable()
+    for (const stored of this.#rowsOf.iterate(firstRow(source), firstRow(source + 1))) byContent.add(contentHash(stored), stored.row)
     this.#size += byContent.size
     return byContent
   }
@@ -115,6 +111,6 @@ export class KnownRows {
 
   /** Takes in the id that a row was given. */
   adopted(source: number, id: string, row: number): void {
-    put(this.#load(source).byId, hashText(id), row)
+    this.#load(source).byId.add(hashText(id), row)
   }
 }

@@ -1,22 +1,32 @@
 /** What a parser's thread hands to the writer: rows that are checked and ready to be written, and how far its file is read. */
 import { z } from 'zod'
 
-/** Where a row belongs: its source as a place in `sources` of its batch. */
-interface Placed {
-  readonly source: number
-  readonly feature: number
-}
-
-export interface ParsedExplanation extends Placed {
-  readonly description: string
-  readonly id: string | null
-  readonly explainer: string | null
-  readonly type: string | null
-  readonly author: string | null
+/**
+ * Explanations, column by column: row `i` is entry `i` of each. A list of as many objects would take longer to cross threads than
+ * it took to parse. Names are places in `names`, counted from 1; 0 is none.
+ */
+export interface ExplanationColumns {
+  readonly length: number
+  /** Names of explainers, types and authors. */
+  readonly names: readonly string[]
+  /** Each row's source as a place in `sources` of its batch. */
+  readonly source: Uint16Array
+  readonly feature: Float64Array
+  readonly explainer: Uint16Array
+  readonly type: Uint16Array
+  readonly author: Uint16Array
+  readonly description: readonly string[]
+  readonly id: readonly (string | null)[]
+  /** What the text index is given of each description (search/index-terms.ts), separated by spaces. */
+  readonly terms: readonly string[]
+  /** Embeddings as float32, where they are read at all; null for rows without one. */
+  readonly embedding: readonly (Uint8Array | null)[] | null
 }
 
 /** `details` and `examples` are deflated JSON, see rows.ts. */
-export interface ParsedFeature extends Placed {
+export interface ParsedFeature {
+  readonly source: number
+  readonly feature: number
   readonly maxActivation: number | null
   readonly density: number | null
   readonly details: Uint8Array
@@ -24,17 +34,19 @@ export interface ParsedFeature extends Placed {
 }
 
 /** Consecutive activations of one feature; `part` tells them from others of it, and is the same whenever they are read. */
-export interface ParsedExamples extends Placed {
+export interface ParsedExamples {
+  readonly source: number
+  readonly feature: number
   readonly part: number
   readonly rows: number
   readonly examples: Uint8Array
 }
 
 export interface ParsedBatch {
-  /** The file's place in the list of files. */
-  readonly file: number
   readonly sources: readonly { readonly model: string; readonly layer: string }[]
-  readonly explanations: readonly ParsedExplanation[]
+  /** Runs of the texts that this parser meets for the first time. */
+  readonly runs: readonly string[]
+  readonly explanations: ExplanationColumns
   readonly features: readonly ParsedFeature[]
   readonly examples: readonly ParsedExamples[]
   readonly rejects: readonly { readonly line: number; readonly reason: string }[]

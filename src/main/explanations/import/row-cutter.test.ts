@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type CutRow, LineCutter, ObjectCutter, type RowCutter, withoutEmbedding } from './row-cutter.ts'
+import { type CutRow, LineCutter, ObjectCutter, type RowCutter } from './row-cutter.ts'
 
 /** The rows of a text, pushed in pieces of `size` bytes. */
 function cut(cutter: RowCutter, text: string, size: number): (string | CutRow)[] {
@@ -32,22 +32,5 @@ describe.each([1, 2, 3, 7, 1000])('in pieces of %i bytes', size => {
     expect(cut(new ObjectCutter(), '[{"a":1},{"b":', size)).toEqual(['1 {"a":1}', { line: 2, problem: 'the file ends inside an object' }])
     expect(cut(new ObjectCutter(), 'null', size)).toEqual([{ line: 1, problem: expect.stringContaining('no object') }])
     expect(cut(new ObjectCutter(), '', size)).toEqual([{ line: 1, problem: 'the file holds no objects' }])
-  })
-})
-
-describe('the embedding', () => {
-  const left = (row: string) => JSON.parse(withoutEmbedding(Buffer.from(row)))
-  test.each([
-    ['{"embedding":"[0.1,-2e-5]","description":"a"}', { embedding: null, description: 'a' }],
-    ['{"description":"a","embedding":[0.1,-2e-5]}', { embedding: null, description: 'a' }],
-    ['{"description":"ü","embedding": "[1]", "x": 1}', { embedding: null, description: 'ü', x: 1 }],
-    ['{"embedding":null,"description":"a"}', { embedding: null, description: 'a' }],
-    ['{"description":"a"}', { description: 'a' }]
-  ])('is cut out of %s', (row, expected) => expect(left(row)).toEqual(expected))
-
-  test('is told from a text that speaks of one', () => {
-    const description = 'the key "embedding":[ and \\"embedding\\":"'
-    expect(left(JSON.stringify({ description, embedding: '[1,2]' }))).toEqual({ description, embedding: null })
-    expect(left(JSON.stringify({ description }))).toEqual({ description })
   })
 })

@@ -1,7 +1,4 @@
-/**
- * Cuts a stream of bytes into rows without parsing them: lines of .jsonl, objects of a JSON array. Embeddings, nearly all of the
- * bytes of Neuronpedia's files, are cut out of a row before it is parsed.
- */
+/** Cuts a stream of bytes into rows without parsing them: lines of .jsonl, objects of a JSON array. */
 
 /** A row longer than this is none of ours; it is skipped, so that memory stays bounded. Bytes. */
 const longestRow = 64 * 1024 * 1024
@@ -169,23 +166,4 @@ function isBetween(byte: number | undefined): boolean {
     byte === 0xbb ||
     byte === 0xbf
   )
-}
-
-/** The key as it stands in a row; inside a string its quotation marks would be escaped. */
-const embeddingKey = Buffer.from('"embedding":')
-
-/**
- * A row's text with its embedding, a string or an array, replaced by null. A row that writes it otherwise, with a space before
- * the colon, keeps it.
- */
-export function withoutEmbedding(bytes: Buffer): string {
-  const key = bytes.indexOf(embeddingKey)
-  if (key === -1) return bytes.toString('utf8')
-  let start = key + embeddingKey.length
-  while (bytes[start] === 0x20) start += 1
-  const opening = bytes[start]
-  const closing = opening === quote ? quote : opening === openBracket ? closeBracket : null
-  const end = closing === null ? -1 : bytes.indexOf(closing, start + 1)
-  if (end === -1) return bytes.toString('utf8')
-  return `${bytes.toString('utf8', 0, start)}null${bytes.toString('utf8', end + 1)}`
 }

@@ -4,7 +4,7 @@ import { partsOfLayer } from '../layer-name.ts'
 import { firstRow } from '../rowids.ts'
 import { TextIndexWriter } from '../search/text-index.ts'
 import { KnownRows } from './known-rows.ts'
-import type { ParsedBatch, ParsedExamples, ParsedExplanation, ParsedFeature } from './parsed-batch.ts'
+import type { ExplanationColumns, ParsedBatch, ParsedExamples, ParsedFeature } from './parsed-batch.ts'
 
 /** Numbers of names that many rows share. */
 class Names {
@@ -32,10 +32,11 @@ class Names {
   }
 }
 
-/** What became of rows. */
+/** What became of rows; `embeddings` are those that were added, also to rows that were known. */
 export interface Written {
-  readonly added: number
-  readonly known: number
+  added: number
+  known: number
+  embeddings: number
 }
 
 export class RowWriter {
@@ -50,7 +51,7 @@ export class RowWriter {
   readonly #statements
   #dataVersion: unknown = null
   /** Sources that rows were written to; their summaries no longer hold. */
-  readonly touched = new Set<number>()
+  readonly #touched = new Set<number>()
 
   constructor(database: Database) {
     this.#database = database
@@ -61,8 +62,10 @@ export class RowWriter {
     this.#known = new KnownRows(database)
     this.#statements = {
       findSource: database.prepare<[string, string]>('SELECT id FROM sources WHERE model = ? AND layer = ?').pluck(),
+      // The number of a source that is being removed is not free before its rows are gone.
       addSource: database.prepare<[string, string, number | null, string]>(
-        'INSERT OR IGNORE INTO sources (model, layer, layer_number, release) VALUES (?, ?, ?, ?)'
+        `INSERT INTO sources (id, model, layer, layer_number, release)
+         VALUES (1 + max((SELECT ifnull(max(id), 0) FROM sources), (SELECT ifnull(max(source), 0) FROM removals)), ?, ?, ?, ?)`
       ),
       lastRow: database
         .prepare<[number, number]>('SELECT max(rowid) FROM explanations WHERE rowid >= CAST(? AS INTEGER) AND rowid < CAST(? AS INTEGER)')
@@ -80,7 +83,8 @@ export class RowWriter {
       addExamples: database.prepare(
         `INSERT INTO feature_examples (source, feature, part, examples) VALUES (?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET examples = excluded.examples WHERE examples != excluded.examples`
-      )
+      ),
+      addEmbedding: database.prepare<[number, Uint8Array]>('INSERT OR IGNORE INTO embeddings (row, vector) VALUES (?, ?)')
     }
   }
 
@@ -94,10 +98,9 @@ export class RowWriter {
   /** After a transaction that was rolled back. */
   forget(): void {
     this.#sources.clear()
-    this.touched.clear()
+    this.#touched.clear()
     this.#nextRows.clear()
     this.#known.forget()
-    this.#index.forget()
     for (const names of [this.#explainers, this.#types, this.#authors]) names.forget()
   }
 
@@ -106,11 +109,14 @@ export class RowWriter {
     const key = `${model}/${layer}`
     const known = this.#sources.get(key)
     if (known !== undefined) return known
+    const id = this.#statements.findSource.get(model, layer) ?? this.#makeSource(model, layer)
+    this.#sources.set(key, Number(id))
+    return Number(id)
+  }
+
+  #makeSource(model: string, layer: string): number | bigint {
     const { layerNumber, release } = partsOfLayer(layer)
-    this.#statements.addSource.run(model, layer, layerNumber, release)
-    const id = Number(this.#statements.findSource.get(model, layer))
-    this.#sources.set(key, id)
-    return id
+    return this.#statements.addSource.run(model, layer, layerNumber, release).lastInsertRowid
   }
 
   /**
@@ -118,41 +124,34 @@ export class RowWriter {
    * undo itself, such as an upsert, would make the text index write its pending terms to disk each time.
    */
   write(batches: readonly ParsedBatch[]): Written[] {
-    const counts = batches.map(() => ({ added: 0, known: 0 }))
-    const sources = batches.map(batch => batch.sources.map(({ model, layer }) => this.source(model, layer)))
-    for (const source of new Set(sources.flat())) this.#touch(source)
-    const each = <Row extends { source: number }>(
-      rowsOf: (batch: ParsedBatch) => readonly Row[],
-      write: (source: number, row: Row) => boolean
-    ) => {
-      for (const [at, batch] of batches.entries()) {
-        const count = counts[at]
-        for (const row of rowsOf(batch)) {
-          const rows = 'rows' in row && typeof row.rows === 'number' ? row.rows : 1
-          const isNew = write(sources[at]?.[row.source] ?? 0, row)
-          if (count !== undefined) count[isNew ? 'added' : 'known'] += rows
-        }
+    const placed = batches.map(batch => {
+      const sources = batch.sources.map(({ model, layer }) => this.source(model, layer))
+      for (const source of sources) this.#touch(source)
+      return { batch, sources, written: { added: 0, known: 0, embeddings: 0 } }
+    })
+    for (const { batch, sources, written } of placed) {
+      const count = (isNew: boolean, rows: number) => {
+        written[isNew ? 'added' : 'known'] += rows
       }
+      for (const row of batch.features) count(this.#addFeature(sources[row.source] ?? 0, row), 1)
+      for (const row of batch.examples) count(this.#addExamples(sources[row.source] ?? 0, row), row.rows)
     }
-    each(
-      batch => batch.features,
-      (source, row) => this.#addFeature(source, row)
-    )
-    each(
-      batch => batch.examples,
-      (source, row) => this.#addExamples(source, row)
-    )
-    each(
-      batch => batch.explanations,
-      (source, row) => this.#addExplanation(source, row)
-    )
-    return counts
+    for (const { batch, sources, written } of placed) {
+      this.#index.addRuns(batch.runs)
+      this.#addExplanations(sources, batch.explanations, written)
+    }
+    return placed.map(({ written }) => written)
+  }
+
+  /** Says that summaries of sources were written: the next row drops them again. */
+  counted(sources: Iterable<number>): void {
+    for (const source of sources) this.#touched.delete(source)
   }
 
   #touch(source: number): void {
-    if (this.touched.has(source)) return
+    if (this.#touched.has(source)) return
     this.#statements.dropSummary.run(source)
-    this.touched.add(source)
+    this.#touched.add(source)
   }
 
   #nextRow(source: number): number {
@@ -162,22 +161,46 @@ export class RowWriter {
     return last + 1
   }
 
-  #addExplanation(source: number, { feature, description, id, ...names }: ParsedExplanation): boolean {
-    const explainer = this.#explainers.number(names.explainer)
-    const identity = { id, feature, explainer, description }
-    const verdict = this.#known.judge(source, identity)
-    if (verdict.kind === 'known') return false
-    if (verdict.kind === 'adopt') {
-      this.#statements.adopt.run(id ?? '', verdict.row)
-      this.#known.adopted(source, id ?? '', verdict.row)
-      return false
+  #addExplanations(sources: readonly number[], rows: ExplanationColumns, written: Written): void {
+    const numbersOf = (names: Names) => {
+      const numbers: (number | null | undefined)[] = [null]
+      return (place: number): number | null => {
+        const known = numbers[place]
+        if (known !== undefined) return known
+        const number = names.number(rows.names[place - 1] ?? null)
+        numbers[place] = number
+        return number
+      }
     }
-    const type = this.#types.number(names.type)
-    const row = this.#nextRow(source)
-    this.#statements.addExplanation.run(row, source, feature, explainer, type, this.#authors.number(names.author), id, description)
-    this.#index.add(row, { description, explainer, type })
-    this.#known.added(source, identity, row)
-    return true
+    const [explainers, types, authors] = [numbersOf(this.#explainers), numbersOf(this.#types), numbersOf(this.#authors)]
+    for (let at = 0; at < rows.length; at++) {
+      const source = sources[rows.source[at] ?? 0] ?? 0
+      const id = rows.id[at] ?? null
+      const description = rows.description[at] ?? ''
+      const feature = rows.feature[at] ?? 0
+      const explainer = explainers(rows.explainer[at] ?? 0)
+      const identity = { id, feature, explainer, description }
+      const verdict = this.#known.judge(source, identity)
+      let row: number
+      if (verdict.kind === 'new') {
+        row = this.#nextRow(source)
+        const type = types(rows.type[at] ?? 0)
+        const author = authors(rows.author[at] ?? 0)
+        this.#statements.addExplanation.run(row, source, feature, explainer, type, author, id, description)
+        this.#index.add(row, rows.terms[at] ?? '', { explainer, type })
+        this.#known.added(source, identity, row)
+        written.added += 1
+      } else {
+        row = verdict.row
+        if (verdict.kind === 'adopt') {
+          this.#statements.adopt.run(id ?? '', row)
+          this.#known.adopted(source, id ?? '', row)
+        }
+        written.known += 1
+      }
+      const vector = rows.embedding?.[at] ?? null
+      if (vector !== null) written.embeddings += this.#statements.addEmbedding.run(row, vector).changes
+    }
   }
 
   #addFeature(source: number, { feature, maxActivation, density, details, examples }: ParsedFeature): boolean {

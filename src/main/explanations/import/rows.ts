@@ -73,7 +73,7 @@ const featureFields = ['maxActApprox', 'frac_nonzero', 'pos_str', 'freq_hist_dat
 /** Recognises a parsed row by its fields. `source` fills in where the row itself does not say which source it belongs to. */
 export function recogniseRow(value: unknown, source: { modelId: string; layer: string } | null = null): RecognisedRow {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { kind: 'rejected', reason: 'not a JSON object' }
-  const row = source === null ? value : { ...source, ...value }
+  const row = source === null || ('modelId' in value && 'layer' in value) ? value : { ...source, ...value }
   if ('description' in row) {
     const parsed = explanationRow.safeParse(row)
     return parsed.success ? { kind: 'explanation', row: parsed.data } : { kind: 'rejected', reason: firstProblem(parsed.error) }

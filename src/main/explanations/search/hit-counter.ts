@@ -1,4 +1,4 @@
-/** Counts hits by source and explainer, as far as time allows. */
+/** Counts hits by source, explainer and type, as far as time allows. */
 import type { Database, Statement } from 'better-sqlite3'
 import { z } from 'zod'
 import { sourceOfRow } from '../rowids.ts'
@@ -14,6 +14,7 @@ export interface CountedQuestion extends Question {
 export interface HitCount {
   readonly source: number
   readonly explainer: number | null
+  readonly type: number | null
   hits: number
 }
 
@@ -26,7 +27,7 @@ const firstWindow = 4096
 const largestWindow = 2 ** 20
 const statementTime = 20
 
-const countRow = z.object({ explainer: z.number().nullable(), hits: z.number() })
+const countRow = z.object({ explainer: z.number().nullable(), type: z.number().nullable(), hits: z.number() })
 
 export class HitCounter {
   readonly #walk: TextWalk
@@ -36,8 +37,8 @@ export class HitCounter {
   constructor(database: Database, walk: TextWalk) {
     this.#walk = walk
     this.#count = database.prepare(
-      `SELECT e.explainer, count(*) AS hits FROM text_index i CROSS JOIN explanations e ON e.rowid = i.rowid
-       WHERE text_index MATCH ? AND ${inRange('i.rowid')} GROUP BY e.explainer`
+      `SELECT e.explainer, e.type, count(*) AS hits FROM text_index i CROSS JOIN explanations e ON e.rowid = i.rowid
+       WHERE text_index MATCH ? AND ${inRange('i.rowid')} GROUP BY e.explainer, e.type`
     )
     this.#next = database
       .prepare<[string, number, number]>(
@@ -75,7 +76,7 @@ export class HitCounter {
       return isOver || question.accepts(row)
     }
     const next = this.#walk.run({ ...question, accepts }, ranges, { from, most, cancelled: () => false }, row => {
-      if (!isOver) tally.add(row.source, row.explainer, 1)
+      if (!isOver) tally.add(row.source, row.explainer, row.type, 1)
       return !isOver
     })
     return isOver ? 'over' : next
@@ -91,8 +92,8 @@ export class HitCounter {
         const source = sourceOfRow(from)
         const to = Math.min(end, from + window, (source + 1) * 2 ** 32)
         for (const row of this.#count.all(expression, from, to)) {
-          const { explainer, hits } = countRow.parse(row)
-          tally.add(source, explainer, hits)
+          const { explainer, type, hits } = countRow.parse(row)
+          tally.add(source, explainer, type, hits)
         }
         const isQuick = performance.now() - started < statementTime
         window = isQuick ? Math.min(largestWindow, window * 2) : Math.max(firstWindow, window / 2)
@@ -103,7 +104,7 @@ export class HitCounter {
   }
 }
 
-/** Hits by source and explainer, with a clock. */
+/** Hits by source, explainer and type, with a clock. */
 class Tally {
   readonly #counts = new Map<string, HitCount>()
   readonly #deadline: number
@@ -121,10 +122,10 @@ class Tally {
     return performance.now() >= this.#deadline
   }
 
-  add(source: number, explainer: number | null, hits: number): void {
-    const key = `${source} ${explainer}`
+  add(source: number, explainer: number | null, type: number | null, hits: number): void {
+    const key = `${source} ${explainer} ${type}`
     const known = this.#counts.get(key)
-    if (known === undefined) this.#counts.set(key, { source, explainer, hits })
+    if (known === undefined) this.#counts.set(key, { source, explainer, type, hits })
     else known.hits += hits
     this.total += hits
   }

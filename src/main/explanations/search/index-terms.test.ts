@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { isWord, patternsOf, splitRuns, TermWriter } from './index-terms.ts'
 
-const terms = (text: string) => new TermWriter(() => undefined).termsOf(text).split(' ')
+const terms = (text: string) => new TermWriter().termsOf(text).split(' ')
 
 test('runs are the whole text: words, what stands between them, and each character of scripts without spaces', () => {
   for (const text of ['THE "FOO", 漢字 A.B()', '  X\tY', 'ÉÀ 1²', '', '\0', 'ไทย', '🎉🎉 X']) expect(splitRuns(text).join('')).toBe(text)
@@ -31,11 +31,11 @@ test('a run that is too long marks its text and parts its neighbours', () => {
 })
 
 test('every distinct run is told once it is met', () => {
-  const runs: string[] = []
-  const writer = new TermWriter(run => runs.push(run))
+  const writer = new TermWriter()
   writer.termsOf('Red fox, red')
-  writer.termsOf('fox')
-  expect(runs).toEqual(['RED', 'FOX', ', '])
+  expect(writer.takeNewRuns()).toEqual(['RED', 'FOX', ', '])
+  writer.termsOf('fox hole')
+  expect(writer.takeNewRuns()).toEqual(['HOLE'])
 })
 
 test('a query knows which ends of its runs the text may go on beyond', () => {

@@ -3,7 +3,7 @@
  * runs: words, and what stands between words where that is more than one space. The index has a term for each run and two for
  * each pair of neighbours, one that starts with the left run and one that starts with the right: so the runs that a query cuts
  * in two are found by a prefix of such a term, and a text without all pairs of a query is never looked at. The index proposes,
- * the stored text decides (docs/decisions/006). Terms depend on the text alone.
+ * the stored text decides (docs/decisions/010). Terms depend on the text alone.
  */
 
 /** Runs longer than this have no terms of their own: their text is marked, and every query looks at marked texts. UTF-16 units. */
@@ -103,28 +103,28 @@ interface KnownRun {
   readonly isWord: boolean
 }
 
+/** Runs whose pieces are remembered. */
+const mostKnownRuns = 200_000
+
 /** Makes terms, and remembers the pieces of runs it has seen. */
 export class TermWriter {
   readonly #known = new Map<string, KnownRun>()
-  readonly #onRun: (run: string) => void
+  #newRuns: string[] = []
 
-  /** `onRun` is called with each run that is not remembered: at least once for every distinct run with a term of its own. */
-  constructor(onRun: (run: string) => void) {
-    this.#onRun = onRun
-  }
-
-  /** Calls `onRun` again for every run. */
-  forget(): void {
-    this.#known.clear()
+  /** The runs that were not remembered since the last call: over all calls, each with a term of its own at least once. */
+  takeNewRuns(): string[] {
+    const runs = this.#newRuns
+    this.#newRuns = []
+    return runs
   }
 
   #piece(run: string): KnownRun {
     const known = this.#known.get(run)
     if (known !== undefined) return known
-    if (this.#known.size >= 400_000) this.#known.clear()
+    if (this.#known.size >= mostKnownRuns) this.#known.clear()
     const made = { piece: encodePiece(run), backwards: encodePiece(reversed(run)), isWord: isWord(run) }
     this.#known.set(run, made)
-    this.#onRun(run)
+    this.#newRuns.push(run)
     return made
   }
 

@@ -27,7 +27,16 @@ export interface RowFilter {
   readonly fits: ((row: FilteredRow) => boolean) | null
 }
 
-const everything: RowRange = { first: 0, end: Number.MAX_SAFE_INTEGER }
+/** All rows but those of sources that are being removed. */
+function everything(database: Database): RowRange[] {
+  const ranges: RowRange[] = []
+  let first = 0
+  for (const removed of database.prepare('SELECT source FROM removals ORDER BY source').pluck().all().map(Number)) {
+    if (first < firstRow(removed)) ranges.push({ first, end: firstRow(removed) })
+    first = firstRow(removed + 1)
+  }
+  return [...ranges, { first, end: Number.MAX_SAFE_INTEGER }]
+}
 
 function sourcesThatFit(database: Database, { model, release, source, layers }: SearchFilter): number[] {
   const conditions: string[] = []
@@ -66,7 +75,7 @@ function numberOf(database: Database, table: 'explainers' | 'types', name: strin
 export function readFilter(database: Database, filter: SearchFilter): RowFilter {
   const { model, release, source, layers, explainer, type, hasStatistics, density } = filter
   const narrowsSources = model !== undefined || release !== undefined || source !== undefined || layers !== undefined
-  const ranges = narrowsSources ? rangesOf(sourcesThatFit(database, filter)) : [everything]
+  const ranges = narrowsSources ? rangesOf(sourcesThatFit(database, filter)) : everything(database)
   const terms: string[] = []
   const checks: ((row: FilteredRow) => boolean)[] = []
   if (explainer !== undefined) {

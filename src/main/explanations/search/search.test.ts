@@ -163,6 +163,30 @@ describe('literal search', () => {
     await expect(mirror.search(request('word', { after: 'nonsense' }))).rejects.toMatchObject({ kind: 'search/key' })
   })
 
+  test('a page may lie any number of hits behind a key, and says how it is asked for again', async () => {
+    for (const mode of ['substring', 'words'] as const) {
+      const query = mode === 'words' ? 'time OR travel' : 'time'
+      const all = (await mirror.search(request(query, { mode }))).hits.map(hitKey)
+      const { nextKey } = await mirror.search(request(query, { mode, limit: 100 }))
+      for (const [after, from] of [[null, 0] as const, [nextKey, 100] as const]) {
+        const page = await mirror.search(request(query, { mode, limit: 50, skip: 120, ...(after === null ? {} : { after }) }))
+        expect(page.hits.map(hitKey)).toEqual(all.slice(from + 120, from + 170))
+        expect(page.passed).toBe(120)
+        const again = await mirror.search(request(query, { mode, limit: 50, after: page.startKey ?? undefined }))
+        expect(again).toMatchObject({ hits: page.hits, nextKey: page.nextKey, startKey: page.startKey, passed: 0 })
+      }
+    }
+    const { total } = await mirror.search(request('decept'))
+    const { passed, nextKey, hits } = await mirror.search(request('decept', { skip: 200_000 }))
+    expect({ passed, nextKey, hits }).toEqual({ passed: total, nextKey: null, hits: [] })
+  })
+
+  test('a hit tells how often its feature fires, where that is known', async () => {
+    const { hits } = await mirror.search(request('the', { source: '0-synthetic-res-0' }))
+    expect(hits.length).toBeGreaterThan(500)
+    for (const { index, density } of hits) expect(density).toBe(index < 1000 ? index / 1000 : null)
+  })
+
   test('a count that may take no time is a lower bound and says so; the page is whole', async () => {
     const { total, totalIsExact, hits, nextKey } = await mirror.search(request('e', { limit: 10, countFor: 0 }))
     expect({ totalIsExact, hits: hits.length }).toEqual({ totalIsExact: false, hits: 10 })
@@ -207,7 +231,7 @@ describe('filters', () => {
     }
   })
 
-  test('facets count the hits by model, source and explainer', async () => {
+  test('facets count the hits by model, source, explainer and type', async () => {
     for (const [query, filter, fits] of [
       ['related', {}, () => true],
       ['time t', { layers: { from: 1 } }, layerOf],
@@ -221,7 +245,8 @@ describe('filters', () => {
       expect(counted.facets).toEqual({
         model: countBy(row => row.modelId),
         source: countBy(row => `${row.modelId}/${row.layer}`),
-        explainer: countBy(row => row.explanationModelName ?? '')
+        explainer: countBy(row => row.explanationModelName ?? ''),
+        type: countBy(row => row.typeName ?? '')
       })
     }
   })

@@ -24,10 +24,11 @@ const hitRow = z.object({
   index: z.number(),
   description: z.string(),
   explainer: z.string().nullable(),
-  type: z.string().nullable()
+  type: z.string().nullable(),
+  density: z.number().nullable()
 })
 const sourceName = z.object({ id: z.number(), model: z.string(), layer: z.string() })
-const explainerName = z.object({ id: z.number(), name: z.string() })
+const idAndName = z.object({ id: z.number(), name: z.string() })
 
 /** Rows of a page in order, with one more where there are more, and the key that each is the end of a page by. */
 interface Page {
@@ -54,9 +55,10 @@ export class Search {
   constructor(database: Database) {
     this.#database = database
     this.#hit = database.prepare(`
-      SELECT e.external_id AS id, s.model, s.layer, e.feature AS "index", e.description, x.name AS explainer, t.name AS type
+      SELECT e.external_id AS id, s.model, s.layer, e.feature AS "index", e.description, x.name AS explainer, t.name AS type, f.density
       FROM explanations e JOIN sources s ON s.id = e.source
       LEFT JOIN explainers x ON x.id = e.explainer LEFT JOIN types t ON t.id = e.type
+      LEFT JOIN feature_statistics f ON f.source = e.source AND f.feature = e.feature
       WHERE e.rowid = CAST(? AS INTEGER)`)
     const walk = new TextWalk(database)
     const vocabulary = new Vocabulary(database)
@@ -71,11 +73,14 @@ export class Search {
     const filter = readFilter(this.#database, request)
     const { rows, matchesOf } =
       request.mode === 'words' ? this.#wordPage(request, filter, cancelled) : this.#literalPage(request, filter, cancelled)
-    const shown = rows.slice(0, request.limit)
-    const next = rows.length > request.limit ? (shown.at(-1)?.key ?? null) : null
-    const isAll = request.after === undefined && next === null
+    const { after = null, skip = 0, limit } = request
+    const shown = rows.slice(skip, skip + limit)
+    const next = rows.length > skip + limit ? (shown.at(-1)?.key ?? null) : null
+    const isAll = after === null && next === null
     return {
       ...(isAll ? { total: rows.length, totalIsExact: true } : this.#total(request, filter, rows.length, cancelled)),
+      passed: Math.min(skip, rows.length),
+      startKey: skip === 0 ? after : (rows[Math.min(skip, rows.length) - 1]?.key ?? after),
       nextKey: next,
       hits: shown.map(({ row }) => this.#describe(row, matchesOf)),
       problem: request.mode === 'words' ? readWordQuery(request.query).problem : null,
@@ -83,16 +88,19 @@ export class Search {
     }
   }
 
-  #literalPage({ query, after, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
-    const rows = this.#literal.page(query, filter, readRowKey(after), limit + 1, cancelled)
+  #literalPage({ query, after, skip = 0, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
+    const rows = this.#literal.page(query, filter, readRowKey(after), skip + limit + 1, cancelled)
     const upper = query.toUpperCase()
     return { rows: rows.map(row => ({ row, key: `row:${row}` })), matchesOf: description => findMatches(description, upper) }
   }
 
-  #wordPage({ query, after, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
+  #wordPage({ query, after, skip = 0, limit }: SearchRequest, filter: RowFilter, cancelled: Cancelled): Page {
     const { node } = readWordQuery(query)
     if (node === null) return { rows: [], matchesOf: () => [] }
-    return { rows: this.#words.page(node, filter, after, limit + 1, cancelled), matchesOf: description => findWords(description, node) }
+    return {
+      rows: this.#words.page(node, filter, after, skip + limit + 1, cancelled),
+      matchesOf: description => findWords(description, node)
+    }
   }
 
   #describe(row: number, matchesOf: Page['matchesOf']): SearchHit {
@@ -106,7 +114,7 @@ export class Search {
     return { total: Math.max(total, onPage), totalIsExact: isWhole }
   }
 
-  /** How many hits there are, by model, source and explainer. Throws `search/cancelled`. */
+  /** How many hits there are, by model, source, explainer and type. Throws `search/cancelled`. */
   count(request: CountRequest, cancelled: Cancelled = () => false): CountResult {
     const started = performance.now()
     const { total, isWhole, counts } = this.#count(request, readFilter(this.#database, request), cancelled)
@@ -127,18 +135,20 @@ export class Search {
   #facets(counts: readonly HitCount[]): Facets {
     const rows = (sql: string) => this.#database.prepare(sql).all()
     const sources = new Map(rows('SELECT id, model, layer FROM sources').map(row => [sourceName.parse(row).id, sourceName.parse(row)]))
-    const explainers = new Map(
-      rows('SELECT id, name FROM explainers').map(row => [explainerName.parse(row).id, explainerName.parse(row).name])
-    )
-    const facets: Facets = { model: {}, source: {}, explainer: {} }
+    const namesOf = (table: 'explainers' | 'types') =>
+      new Map(rows(`SELECT id, name FROM ${table}`).map(row => [idAndName.parse(row).id, idAndName.parse(row).name]))
+    const explainers = namesOf('explainers')
+    const types = namesOf('types')
+    const facets: Facets = { model: {}, source: {}, explainer: {}, type: {} }
     const add = (facet: Record<string, number>, name: string, hits: number) => {
       facet[name] = (facet[name] ?? 0) + hits
     }
-    for (const { source, explainer, hits } of counts) {
+    for (const { source, explainer, type, hits } of counts) {
       const { model = '', layer = '' } = sources.get(source) ?? {}
       add(facets.model, model, hits)
       add(facets.source, `${model}/${layer}`, hits)
       add(facets.explainer, explainer === null ? '' : (explainers.get(explainer) ?? ''), hits)
+      add(facets.type, type === null ? '' : (types.get(type) ?? ''), hits)
     }
     return facets
   }

@@ -11,45 +11,46 @@ export interface IndexedText {
 }
 
 export class TextIndexWriter {
-  readonly #terms: TermWriter
+  readonly #vocabulary: VocabularyWriter
   readonly #add: Statement<[number, string]>
   readonly #remove: Statement<[number, string]>
 
   constructor(database: Database) {
-    const vocabulary = new VocabularyWriter(database)
-    this.#terms = new TermWriter(run => vocabulary.add(run))
+    this.#vocabulary = new VocabularyWriter(database)
     this.#add = database.prepare<[number, string]>('INSERT INTO text_index (rowid, terms) VALUES (?, ?)')
     this.#remove = database.prepare<[number, string]>("INSERT INTO text_index (text_index, rowid, terms) VALUES ('delete', ?, ?)")
   }
 
-  #termsOf({ description, explainer, type }: IndexedText): string {
-    return `${this.#terms.termsOf(description)} ${explainerTerm(explainer ?? 0)} ${typeTerm(type ?? 0)}`
+  /** `terms` are the text's, by a `TermWriter` whose new runs are added too. */
+  add(row: number, terms: string, { explainer, type }: Pick<IndexedText, 'explainer' | 'type'>): void {
+    this.#add.run(row, withNames(terms, explainer, type))
   }
 
-  add(row: number, text: IndexedText): void {
-    this.#add.run(row, this.#termsOf(text))
+  addRuns(runs: readonly string[]): void {
+    for (const run of runs) this.#vocabulary.add(run)
   }
 
-  /** Takes a row out; the text must be the one that was added. */
-  remove(row: number, text: IndexedText): void {
-    this.#remove.run(row, this.#termsOf(text))
+  /** Takes a row out; `terms` must be the ones that were added. Runs stay in the vocabulary. */
+  remove(row: number, terms: string, { explainer, type }: Pick<IndexedText, 'explainer' | 'type'>): void {
+    this.#remove.run(row, withNames(terms, explainer, type))
   }
+}
 
-  /** After a transaction that was rolled back: runs it added are unknown again. */
-  forget(): void {
-    this.#terms.forget()
-  }
+function withNames(terms: string, explainer: number | null, type: number | null): string {
+  return `${terms} ${explainerTerm(explainer ?? 0)} ${typeTerm(type ?? 0)}`
 }
 
 /** Indexes all explanations of a mirror whose index is empty. */
 export function indexStoredTexts(database: Database): void {
   const writer = new TextIndexWriter(database)
+  const terms = new TermWriter()
   const rows = database.prepare<[number], IndexedText & { rowid: number }>(
     'SELECT rowid, description, explainer, type FROM explanations WHERE rowid > ? ORDER BY rowid LIMIT 5000'
   )
   for (let last = -1; ; ) {
     const batch = rows.all(last)
-    for (const { rowid, ...text } of batch) writer.add(rowid, text)
+    for (const { rowid, description, ...names } of batch) writer.add(rowid, terms.termsOf(description), names)
+    writer.addRuns(terms.takeNewRuns())
     const end = batch.at(-1)
     if (end === undefined) return
     last = end.rowid

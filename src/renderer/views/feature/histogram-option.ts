@@ -1,15 +1,26 @@
-/** The histogram of a feature's activations as an ECharts option. */
+/** A feature's histograms, of its activations and of its logit effects, as ECharts options. */
 import type { EChartsCoreOption } from '../../charts/echarts.ts'
 import { toTsv } from '../../components/tsv.ts'
-import { formatActivation } from '../../state/numbers.ts'
+import { formatActivation, formatDifference } from '../../state/numbers.ts'
 
-/** A bar: `value` is the activation in the middle of its bin, `count` how many tokens fell into it. */
+/** A bar: `value` is the middle of its bin, `count` how many tokens fell into it. */
 export type HistogramBar = { value: number; count: number }
+/** What a histogram is of: the words for its axes and tips, and how its values are written. */
+export type HistogramKind = { axis: string; counted: string; around: string; write: (value: number) => string }
+export const activationKind: HistogramKind = { axis: 'activation', counted: 'tokens', around: 'activation around', write: formatActivation }
+export const logitKind: HistogramKind = {
+  axis: 'logit effect',
+  counted: 'tokens of the vocabulary',
+  around: 'logit effect around',
+  write: formatDifference
+}
+
 export type HistogramColors = { text: string; muted: string; line: string; panel: string; bar: string; font: string }
 
 /** The option; `alone` is for a picture outside the page, with a title and a background. */
 export function histogramOption(
   bars: readonly HistogramBar[],
+  kind: HistogramKind,
   colors: HistogramColors,
   alone: { title: string } | null
 ): EChartsCoreOption {
@@ -21,8 +32,8 @@ export function histogramOption(
     grid: { left: 48, right: 8, top: alone === null ? 10 : 36, bottom: 40 },
     xAxis: {
       type: 'category',
-      data: bars.map(bar => formatActivation(bar.value)),
-      name: alone === null ? 'activation' : `activation of ${alone.title}`,
+      data: bars.map(bar => kind.write(bar.value)),
+      name: alone === null ? kind.axis : `${kind.axis} of ${alone.title}`,
       nameLocation: 'middle',
       nameGap: 24,
       nameTextStyle: axisText,
@@ -60,9 +71,9 @@ function shortCount(count: number): string {
 }
 
 /** The histogram as tab-separated values, a row per bin. */
-export function histogramTsv(bars: readonly HistogramBar[]): string {
+export function histogramTsv(bars: readonly HistogramBar[], kind: HistogramKind): string {
   return toTsv(
-    ['activation', 'tokens'],
+    [kind.axis, kind.counted],
     bars.map(bar => [String(bar.value), String(bar.count)])
   )
 }

@@ -1,15 +1,12 @@
 /** Saving hook points of the run that is shown: to a path of the engine's machine, or as a download of the browser. */
 import type { ErrorData } from '../../../contract/errors.ts'
-import { downloadFile } from '../../components/export.ts'
+import { downloadFile, fetchHeldFile } from '../../components/export.ts'
 import { client, errorOf } from '../../state/connection.svelte.ts'
 import type { RunProgress } from '../../state/run.svelte.ts'
 import type { RunInput } from '../../state/workspace.svelte.ts'
 
 /** What to save of a run. `hooks` names them, or takes all. */
 export type SaveQuestion = { run: RunInput; variants: readonly string[]; hooks: 'all' | string[]; logits: boolean }
-
-/** Bytes of one part of a download. */
-const partBytes = 8_388_608
 
 class Saving {
   /** Whether the dialog is open. */
@@ -75,12 +72,11 @@ class Saving {
           this.progress = { stage: event.stage, fraction: event.fraction / 2 }
           continue
         }
-        const parts: Blob[] = []
-        for (let offset = 0; offset < event.bytes; offset += partBytes) {
-          this.progress = { stage: 'fetching the file', fraction: 0.5 + (0.5 * offset) / event.bytes }
-          parts.push((await client.hooks.downloadPart({ id: event.id, offset, length: partBytes }, { signal })).bytes)
+        const part = (offset: number, length: number) => client.hooks.downloadPart({ id: event.id, offset, length }, { signal })
+        const tell = (share: number) => {
+          this.progress = { stage: 'fetching the file', fraction: 0.5 + 0.5 * share }
         }
-        downloadFile(name, new Blob(parts, { type: 'application/octet-stream' }))
+        downloadFile(name, await fetchHeldFile(event.bytes, part, tell))
         this.saved = { downloaded: name, bytes: event.bytes }
         // Ending the stream lets the engine remove its file.
         return

@@ -1,0 +1,120 @@
+/**
+ * The contract over plain HTTP, for scripts: `POST /api/<part>/<procedure>` with JSON, described by /api/openapi.json. Streams are
+ * server-sent events; a client that accepts application/json alone gets the last event of a stream, which is its result.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OpenAPIGenerator } from '@orpc/openapi'
+import { OpenAPIHandler } from '@orpc/openapi/node'
+import { BodyLimitPlugin } from '@orpc/server/node'
+import { ZodToJsonSchemaConverter } from '@orpc/zod/zod4'
+import { contract } from '../../../contract/index.ts'
+import type { EngineSupervisor } from '../../engine/supervisor.ts'
+import { version } from '../../engine/version.ts'
+import type { Access } from '../access.ts'
+import { EngineConnection } from './engine-client.ts'
+import { forwardingRouter } from './forwarding.ts'
+
+/** Largest request, in bytes. */
+const largestBody = 16 * 1024 * 1024
+
+const headers: Readonly<Record<string, string>> = {
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store'
+}
+
+interface ApiContext {
+  /** Whether a stream is to be answered by its last event. */
+  readonly wantsResult: boolean
+}
+
+export class HttpApi {
+  readonly #access: Access
+  readonly #connection: EngineConnection
+  readonly #handler: OpenAPIHandler<ApiContext>
+  #description: Promise<string> | null = null
+
+  constructor(engine: Pick<EngineSupervisor, 'connect' | 'send'>, access: Access) {
+    this.#access = access
+    this.#connection = new EngineConnection(engine)
+    this.#handler = new OpenAPIHandler<ApiContext>(forwardingRouter(this.#connection.client), {
+      plugins: [new BodyLimitPlugin({ maxBodySize: largestBody })],
+      clientInterceptors: [
+        async ({ next, context }) => {
+          const output = await next()
+          return context.wantsResult && isStream(output) ? await lastOf(output) : output
+        }
+      ]
+    })
+  }
+
+  /** Whether a request is for the API. */
+  isAsked(request: IncomingMessage): boolean {
+    return /^\/api(\/|\?|$)/.test(request.url ?? '')
+  }
+
+  /** Answers a request below /api. */
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A client that goes away in the middle of an answer is no event.
+    response.on('error', () => response.destroy())
+    const refusal = this.#access.refuseApi(request)
+    if (refusal !== null) {
+      refuse(response, refusal.status, refusal.message)
+      return
+    }
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+    const { pathname } = URL.parse(request.url ?? '/', 'http://localhost') ?? { pathname: '' }
+    if (pathname === '/api/openapi.json' && request.method === 'GET') {
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(await this.#describe())
+      return
+    }
+    const wantsResult = wantsJsonAlone(request.headers.accept)
+    const { matched } = await this.#handler.handle(request, response, { prefix: '/api', context: { wantsResult } })
+    if (!matched) refuse(response, 404, 'There is no such procedure; /api/openapi.json lists them, each of which takes POST.')
+  }
+
+  #describe(): Promise<string> {
+    this.#description ??= new OpenAPIGenerator({ schemaConverters: [new ZodToJsonSchemaConverter()] })
+      .generate(contract, {
+        info: {
+          title: 'Splice',
+          version: version(),
+          description:
+            'Everything that the workbench asks of its engine. Authorization: Bearer TOKEN, the token of the address that splice serve prints. Streams are server-sent events; with Accept: application/json a stream is answered by its last event, its result.'
+        },
+        servers: [{ url: '/api' }],
+        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+        security: [{ token: [] }]
+      })
+      .then(document => JSON.stringify(document))
+    return this.#description
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response
+    .writeHead(status, { ...headers, 'Content-Type': 'application/json', Connection: 'close' })
+    .end(`${JSON.stringify({ message })}\n`)
+}
+
+/** Whether a client accepts JSON and no event stream; `*` and `*` below is what curl sends by itself, and takes the stream. */
+function wantsJsonAlone(accept: string | undefined): boolean {
+  const kinds = (accept ?? '').split(',').map(kind => kind.split(';')[0]?.trim())
+  return kinds.includes('application/json') && !kinds.includes('text/event-stream')
+}
+
+function isStream(output: unknown): output is AsyncIterable<unknown> {
+  return typeof output === 'object' && output !== null && Symbol.asyncIterator in output
+}
+
+async function lastOf(events: AsyncIterable<unknown>): Promise<unknown> {
+  let last: unknown = null
+  for await (const event of events) last = event
+  return last
+}
