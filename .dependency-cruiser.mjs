@@ -68,7 +68,7 @@ export default {
       comment: "Lists, notes and searches of one's own know nothing of the mirror: they outlive it.",
       severity: 'error',
       from: { path: '^src/main/notebook/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/(?!contract/|main/notebook/)' }
+      to: { path: '^src/(?!contract/|main/(notebook|sqlite)/)' }
     },
     {
       name: 'history-stands-alone',
