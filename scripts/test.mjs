@@ -21,7 +21,7 @@ const suites = [
   { name: 'lint', budget: 20, steps: [['node_modules/@biomejs/biome/bin/biome', 'ci']] },
   {
     name: 'types',
-    budget: 90,
+    budget: 60,
     steps: [
       ['node_modules/typescript/bin/tsc', '-p', '.'],
       ['node_modules/svelte-check/bin/svelte-check', '--tsconfig', 'tsconfig.json', '--fail-on-warnings']
@@ -32,9 +32,9 @@ const suites = [
     budget: 20,
     steps: [['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.mjs', 'src']]
   },
-  { name: 'build', budget: 90, steps: [['scripts/build.mjs']] },
+  { name: 'build', budget: 60, steps: [['scripts/build.mjs']] },
   { name: 'unit', budget: 300, project: 'unit' },
-  { name: 'cli', budget: 120, project: 'cli', scripts: true },
+  { name: 'cli', budget: 180, project: 'cli', scripts: true },
   { name: 'e2e', budget: 240, project: 'e2e', browser: true }
 ]
 
