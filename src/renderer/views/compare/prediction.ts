@@ -31,8 +31,8 @@ export function klInto(result: RunResult, variant: string, i: number): MaybeNumb
   return result.comparison.find(comparison => comparison.variant === variant)?.klDivergence[i - 1] ?? null
 }
 
-/** How a predicted token's place moved against clean: places up (positive) or down, `new` where clean's list lacks it. */
-export function movement(token: PredictedToken, place: number, clean: readonly PredictedToken[]): number | 'new' {
-  const before = clean.findIndex(other => other.id === token.id)
+/** How a predicted token's place moved against another list: places up (positive) or down, `new` where that lacks it. */
+export function movement(token: PredictedToken, place: number, other: readonly PredictedToken[]): number | 'new' {
+  const before = other.findIndex(candidate => candidate.id === token.id)
   return before < 0 ? 'new' : before - place
 }
