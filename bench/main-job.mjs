@@ -43,10 +43,10 @@ function repeatedRuns() {
     import { createEngine } from ${JSON.stringify(join(root, 'src/main/engine/engine.ts'))}
     const engine = await createEngine({ importDemo: true })
     await engine.demoImported
-    const { model, saes, promptText } = await engine.client.library.workspace()
+    const { model, saes, prompt } = await engine.client.library.workspace()
     const names = saes.map((sae, index) => ({ name: 'sae' + index, ...sae }))
     const request = {
-      model, saes: names, prompt: { text: promptText }, topFeatures: 12,
+      model, saes: names, prompt, topFeatures: 12,
       variants: [{ name: 'clean', splices: [] }, ...names.map(({ name }) => ({ name, splices: [{ sae: name, positions: 'no-special' }] }))]
     }
     for (let round = 0; round < ${rounds + 1}; round++) {

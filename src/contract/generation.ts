@@ -47,6 +47,7 @@ export type GeneratedToken = z.infer<typeof generatedToken>
 
 /** Features that fired at a generated token, by SAE; strongest first. */
 export const tokenFeatures = z.record(z.string(), z.array(activeFeature))
+export type TokenFeatures = z.infer<typeof tokenFeatures>
 
 /** Why a continuation ended: an end-of-text token, the most new tokens, or the model's context. */
 export const ending = z.enum(['eos', 'length', 'context'])

@@ -70,6 +70,7 @@ import {
   notebookImport,
   noteChange
 } from './notebook.ts'
+import { chatTemplate, promptChange, savedPrompt } from './prompts.ts'
 import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable, sourceTrap } from './releases.ts'
 import { explainedFeature, prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
@@ -156,7 +157,15 @@ export const contract = {
     /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     /** A prompt's tokens, however many. */
-    tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens)
+    tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens),
+    /** The model's own chat template; one that has none is an error. */
+    chatTemplate: procedure.input(z.object({ model: z.string() })).output(chatTemplate)
+  },
+  prompts: {
+    list: procedure.output(z.array(savedPrompt)),
+    /** Keeps one under a name that no other has, and gives the list. */
+    save: procedure.input(promptChange).output(z.array(savedPrompt)),
+    remove: procedure.input(z.object({ id: z.string() })).output(z.array(savedPrompt))
   },
   hooks: {
     /** Names and shapes, without running anything. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { errorData } from './errors.ts'
 import { trap } from './releases.ts'
-import { normFactor, runSae } from './run.ts'
+import { normFactor, prompt, runSae } from './run.ts'
 
 /** A model folder, read from its headers alone. */
 export const modelSummary = z.object({
@@ -106,7 +106,7 @@ export type RecentItem = z.infer<typeof recentItem>
 export const workspace = z.object({
   model: z.string(),
   saes: z.array(runSae.omit({ name: true })),
-  promptText: z.string(),
+  prompt,
   isDemo: z.boolean()
 })
 export type Workspace = z.infer<typeof workspace>

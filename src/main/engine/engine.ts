@@ -9,6 +9,7 @@ import { toErrorData } from '../../contract/errors.ts'
 import { type Mirror, openMirror } from '../explanations/mirror.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
+import { openPromptLibrary, type PromptLibrary } from '../library/prompt-library.ts'
 import { resourcesFolder } from '../library/resources.ts'
 import { Notebook } from '../notebook/notebook.ts'
 import { Downloads } from './downloads.ts'
@@ -33,6 +34,7 @@ export interface EngineOptions {
 export interface EngineServices {
   readonly home: string
   readonly library: Library
+  readonly prompts: PromptLibrary
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
@@ -50,6 +52,7 @@ const statusDelay = 30
 class Services implements EngineServices {
   readonly home: string
   readonly library: Library
+  readonly prompts: PromptLibrary
   readonly mirror: Mirror
   readonly inference: InferenceProcess
   readonly downloads: Downloads
@@ -61,6 +64,7 @@ class Services implements EngineServices {
   constructor(home: string, library: Library, mirror: Mirror) {
     this.home = home
     this.library = library
+    this.prompts = openPromptLibrary(home)
     this.mirror = mirror
     this.downloads = new Downloads(home)
     this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))

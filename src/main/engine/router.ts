@@ -3,6 +3,7 @@ import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
 import { contract } from '../../contract/index.ts'
 import { hubTokenState, keepHubToken } from '../hub/token.ts'
+import { chatTemplateOf } from '../inference/chat-template.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
 import { readModelConfig, readSaeConfig } from '../library/configs.ts'
 import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
@@ -41,7 +42,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, mirror, downloads, notebook, syncs } = services
+  const { library, prompts, mirror, downloads, notebook, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
@@ -102,7 +103,13 @@ export function makeRouter(services: EngineServices) {
       readFeatures: os.runs.readFeatures.handler(({ input, signal }) => withContractErrors(readings.read(input, signal))),
       activeFeatures: os.runs.activeFeatures.handler(({ input }) => readings.of(input)),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
-      tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal))
+      tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
+      chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))
+    },
+    prompts: {
+      list: os.prompts.list.handler(() => prompts.list()),
+      save: os.prompts.save.handler(({ input }) => prompts.save(input)),
+      remove: os.prompts.remove.handler(({ input }) => prompts.remove(input.id))
     },
     hooks: {
       points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ChatMessage } from '../../contract/run.ts'
-import { encodeChat, openChatTemplate, renderChat } from './chat-template.ts'
+import { chatTemplateOf, encodeChat, openChatTemplate, renderChat } from './chat-template.ts'
 import { OpenModels } from './models.ts'
 import { runnablePrompt, tokenizePrompt } from './prompt-tokens.ts'
 
@@ -52,6 +52,7 @@ async function errorOf(work: Promise<unknown>): Promise<SpliceError> {
 describe('the text', () => {
   test("is Gemma's", async () => {
     await setTemplate(gemma)
+    expect(await chatTemplateOf(folder)).toEqual({ source: gemma, file: path.join(folder, 'tokenizer_config.json') })
     const template = await openChatTemplate(folder, undefined)
     expect(renderChat(template, talk, true)).toBe(
       '<bos><start_of_turn>user\nWhat is a wormhole?<end_of_turn>\n<start_of_turn>model\nA tunnel.<end_of_turn>\n<start_of_turn>user\nThrough time?<end_of_turn>\n<start_of_turn>model\n'
@@ -95,6 +96,17 @@ describe('the tokens', () => {
       '<start_of_turn>user Through time?<end_of_turn>',
       '<start_of_turn>model'
     ])
+  })
+
+  test('that start with BOS twice are said to, however they are written', async () => {
+    const doubled = ['the prompt starts with BOS twice, as it is written']
+    const model = await openModel()
+    const chat = { chat: talk, addGenerationPrompt: true, template: `{{ bos_token }}${gemma}` }
+    expect((await tokenizePrompt(chat, model)).warnings).toEqual(doubled)
+    expect((await tokenizePrompt({ ids: [2, 2, 100] }, model)).warnings).toEqual(doubled)
+    expect((await tokenizePrompt({ ids: [2, 100] }, model)).warnings).toEqual([])
+    const once = await tokenizePrompt({ text: '<bos>Once', prependBos: true }, model)
+    expect([once.tokens.filter(({ id }) => id === 2).length, once.warnings.length]).toEqual([1, 1])
   })
 
   test('without an opened turn end with the last message', async () => {

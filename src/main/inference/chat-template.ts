@@ -7,6 +7,7 @@ import path from 'node:path'
 import { Template } from '@huggingface/jinja'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
+import type { ChatTemplateOfModel } from '../../contract/prompts.ts'
 import type { ChatMessage, RoleSpan } from '../../contract/run.ts'
 import type { Vocabulary } from './tokenizer.ts'
 
@@ -78,6 +79,12 @@ export async function openChatTemplate(folder: string, own: string | undefined):
     field: 'chat_template',
     hint: 'Write the prompt as text, open the instruction-tuned model, or give a template of your own.'
   })
+}
+
+/** The model's own template, for who wants to see or change it. Throws what `openChatTemplate` throws. */
+export async function chatTemplateOf(folder: string): Promise<ChatTemplateOfModel> {
+  const { source, file } = await openChatTemplate(folder, undefined)
+  return { source, file: file ?? folder }
 }
 
 /** The text of a chat. Throws `chat/template` with what the template or its renderer says. */

@@ -42,7 +42,11 @@ export async function tokenizePrompt(prompt: Prompt, model: OpenModel): Promise<
   const { vocabulary, transformer } = model
   const { ids, bosAdded, spans } = await idsOf(prompt, model)
   const startsWithBos = 'text' in prompt && prompt.prependBos && !bosAdded && ids.length > 0 && ids[0] === transformer.bosId
-  const warnings = startsWithBos ? ['the text starts with BOS itself, so none was put before it'] : []
+  const isDoubled = transformer.bosId !== null && ids[0] === transformer.bosId && ids[1] === transformer.bosId
+  const warnings = [
+    ...(startsWithBos ? ['the text starts with BOS itself, so none was put before it'] : []),
+    ...(isDoubled ? ['the prompt starts with BOS twice, as it is written'] : [])
+  ]
   return { tokens: ids.map(id => vocabulary.token(id)), bosAdded, ...(spans === undefined ? {} : { spans }), warnings }
 }
 

@@ -49,12 +49,17 @@ describe('the workspace', () => {
   test('is the demo at first, then what was saved, and the demo again when its model is gone', async () => {
     const library = await openLibrary({ home })
     const first = await library.workspace()
-    expect(first).toMatchObject({ isDemo: true, promptText: 'Would you be able to travel through time using a wormhole?' })
+    expect(first).toMatchObject({
+      isDemo: true,
+      prompt: { text: 'Would you be able to travel through time using a wormhole?', prependBos: true }
+    })
     expect(first.saes.map(({ path: sae }) => path.basename(sae))).toEqual(['average_l0_15', 'average_l0_3'])
     const model = path.join(home, 'model')
     await fs.mkdir(model)
-    await library.saveWorkspace({ model, saes: [], promptText: 'Hi' })
-    expect(await library.workspace()).toEqual({ model, saes: [], promptText: 'Hi', isDemo: false })
+    await library.saveWorkspace({ model, saes: [], prompt: { ids: [2, 106] } })
+    expect(await library.workspace()).toEqual({ model, saes: [], prompt: { ids: [2, 106] }, isDemo: false })
+    await fs.writeFile(path.join(home, 'workspace.json'), JSON.stringify({ model, saes: [], promptText: 'Hi' }))
+    expect(await library.workspace()).toEqual({ model, saes: [], prompt: { text: 'Hi', prependBos: true }, isDemo: false })
     await fs.rmdir(model)
     expect((await library.workspace()).isDemo).toBe(true)
   })

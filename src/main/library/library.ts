@@ -26,11 +26,17 @@ import { resourcesFolder } from './resources.ts'
 import { StateFile } from './state-file.ts'
 import { describeModel, describeSae, openReleased, type SaeChoices, withRelease } from './summaries.ts'
 
-const savedWorkspace = workspaceSchema.omit({ isDemo: true })
+const savedWorkspace = z.preprocess(withPrompt, workspaceSchema.omit({ isDemo: true }))
 type SavedWorkspace = z.infer<typeof savedWorkspace>
 const savedRecent = z.array(recentItem.omit({ missing: true }))
 
 const rememberedItems = 24
+
+/** Homes of before prompts could be chats or ids hold a text alone. */
+function withPrompt(saved: unknown): unknown {
+  const older = z.looseObject({ promptText: z.string() }).safeParse(saved)
+  return older.success ? { prompt: { text: older.data.promptText, prependBos: true }, ...older.data } : saved
+}
 
 /** The demo: its model, its two SAEs of layer 2, the notebook's prompt. */
 function demoWorkspace(): SavedWorkspace {
@@ -39,7 +45,7 @@ function demoWorkspace(): SavedWorkspace {
   return {
     model: path.join(demo, 'model'),
     saes: [sae(15), sae(3)],
-    promptText: 'Would you be able to travel through time using a wormhole?'
+    prompt: { text: 'Would you be able to travel through time using a wormhole?', prependBos: true }
   }
 }
 

@@ -52,7 +52,8 @@ class Evaluation {
   }
 
   #request(sae: OpenSae): Request | null {
-    const { model, processing, layerOrder, prependBos } = workspace
+    const { model, processing, layerOrder } = workspace
+    const { prependBos } = workspace.draft
     const file = this.file.trim().replace(/^(['"])(.*)\1$/, '$2')
     if (model === null || file === '') return null
     const context = this.context.trim()

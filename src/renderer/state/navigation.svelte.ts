@@ -4,6 +4,8 @@ import { hashOf, parseHash, type Route } from './route.ts'
 export { featureHref, hashOf, type Route } from './route.ts'
 
 class Navigation {
+  /** The address that `route` is read from; the browser's own may be ahead of it for a moment. */
+  #seen = typeof location === 'undefined' ? '' : location.hash
   route = $state.raw<Route>(parseHash(typeof location === 'undefined' ? '' : location.hash))
 
   constructor() {
@@ -11,11 +13,19 @@ class Navigation {
   }
 
   #read(): void {
+    this.#seen = location.hash
     this.route = parseHash(location.hash)
   }
 
-  /** Goes to a hash; `replace` leaves no entry to go back to, as for a moving selection or a growing query. */
+  /**
+   * Goes to a hash; `replace` leaves no entry to go back to, as for a moving selection or a growing query. Where the browser has gone
+   * elsewhere meanwhile (Back, a link) and says so only in a moment, a replacement is dropped: it was meant for the address before.
+   */
   go(hash: string, how: { replace?: boolean } = {}): void {
+    if (location.hash !== this.#seen) {
+      this.#read()
+      if (how.replace) return
+    }
     if (hash === location.hash) return
     if (how.replace) {
       history.replaceState(null, '', hash)

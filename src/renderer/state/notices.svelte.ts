@@ -1,7 +1,7 @@
 /** Toasts: what a person should know that no request of theirs answers. */
 import type { ErrorData } from '../../contract/errors.ts'
 
-/** `key` replaces an older toast with the same key; `sticky` ones stay until dismissed or replaced. */
+/** `key` replaces an older toast with the same key; `sticky` ones stay until dismissed or replaced; `action` is what can be done about it. */
 export type Toast = {
   id: number
   level: 'info' | 'warning' | 'error'

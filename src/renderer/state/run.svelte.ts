@@ -4,19 +4,17 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { RunResult } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
+import type { PromptTask, TaskProgress } from './prompt-task.ts'
 import { selection } from './selection.svelte.ts'
 import type { ShownVariant } from './shown-variants.ts'
 import { type RunInput, workspace } from './workspace.svelte.ts'
-
-/** How far a run is: `fraction` of 1. */
-export type RunProgress = { stage: string; fraction: number }
 
 /** Ends when the browser has painted the present state. */
 function painted(): Promise<void> {
   return new Promise(resolve => requestAnimationFrame(() => resolve()))
 }
 
-class CurrentRun {
+class CurrentRun implements PromptTask {
   /** The result shown; it stays until the next one arrives. */
   result = $state.raw<RunResult | null>(null)
   /** What the result shown was asked for with. */
@@ -24,7 +22,7 @@ class CurrentRun {
   /** The variants of the result shown, with their colours. */
   variants = $state.raw<ShownVariant[]>([])
   running = $state(false)
-  progress = $state.raw<RunProgress | null>(null)
+  progress = $state.raw<TaskProgress | null>(null)
   error = $state.raw<ErrorData | null>(null)
   cancelled = $state(false)
   /** Milliseconds from Enter to the numbers on screen, of the result shown. */
@@ -32,15 +30,19 @@ class CurrentRun {
 
   #abort: AbortController | null = null
 
+  get hasResult(): boolean {
+    return this.result !== null
+  }
+
   /** Runs the workspace's prompt and shows the result; what was under way is cancelled first. */
   async start(): Promise<void> {
+    const request = workspace.request()
+    if (request === null) return
     this.#abort?.abort()
     const abort = new AbortController()
     this.#abort = abort
     const started = performance.now()
     performance.mark('splice:run-start')
-    const request = workspace.request()
-    if (request === null) return
     const variants = workspace.variants
     this.running = true
     this.error = null

@@ -36,7 +36,7 @@ class CurrentCheck {
     const abort = new AbortController()
     this.#abort = abort
     const { model, processing, layerOrder, metricPositions, provider } = request
-    this.prompt = on === 'own-text' ? { text: checkText, prependBos: workspace.prependBos } : (run.request?.prompt ?? request.prompt)
+    this.prompt = on === 'own-text' ? { text: checkText, prependBos: workspace.draft.prependBos } : (run.request?.prompt ?? request.prompt)
     this.sae = name
     this.found = null
     this.error = null
@@ -82,7 +82,7 @@ class CurrentCheck {
       return
     }
     if (processing !== undefined) workspace.processing = processing
-    if (prependBos !== undefined) workspace.prependBos = prependBos
+    if (prependBos !== undefined) workspace.draft.prependBos = prependBos
     if (metricPositions !== undefined) workspace.metricPositions = metricPositions
     this.close()
     await tick()

@@ -6,6 +6,7 @@ import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
 import type { LayerOrder, Processing, RunRequest, runRequest, SplicePositions } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
+import { PromptDraft } from './prompt-draft.svelte.ts'
 import { runNameOf } from './run-name.ts'
 import { colorOfSae, type Joined, type JointChoice, type SplicedSae, shownVariants, targetOf } from './shown-variants.ts'
 
@@ -46,8 +47,8 @@ export function asAsked({ summary, hook, hookOut, normFactor, chosenSource }: Op
 class Workspace {
   model = $state.raw<ModelSummary | null>(null)
   saes = $state.raw<OpenSae[]>([])
-  promptText = $state('')
-  prependBos = $state(true)
+  /** The prompt as it is being written. */
+  readonly draft = new PromptDraft(() => this.model?.vocabulary ?? null)
   /** The positions that the person chose for splices; null for the default. */
   chosenPositions = $state<SplicePositions | null>(null)
   processing = $state.raw<Processing>('auto')
@@ -83,13 +84,14 @@ class Workspace {
     return this.variants.find(variant => variant.name === name) ?? { color: '--variant-clean', dashed: name.endsWith('+error') }
   }
 
-  /** The request for the present prompt; null without a model. */
+  /** The request for the present prompt; null without a model, or while the prompt is none. */
   request(): RunInput | null {
-    if (this.model === null) return null
+    const prompt = this.draft.asked
+    if (this.model === null || prompt === null) return null
     return {
       model: this.model.path,
       saes: this.asked,
-      prompt: { text: this.promptText, prependBos: this.prependBos },
+      prompt,
       variants: this.variants.map(({ name, splices }) => ({ name, splices })),
       processing: this.processing,
       layerOrder: this.layerOrder,
@@ -105,7 +107,7 @@ class Workspace {
     this.opening = 'workspace'
     try {
       const saved = await client.library.workspace()
-      this.promptText = saved.promptText
+      this.draft.use(saved.prompt)
       this.isDemo = saved.isDemo
       this.model = await client.library.openModel({ path: saved.model })
       this.modelError = null
@@ -225,7 +227,7 @@ class Workspace {
       const saved = await client.library.saveWorkspace({
         model: this.model.path,
         saes: this.saes.map(asAsked),
-        promptText: this.promptText
+        prompt: this.draft.asked ?? { text: this.draft.text, prependBos: this.draft.prependBos }
       })
       this.isDemo = saved.isDemo
     } catch (thrown) {

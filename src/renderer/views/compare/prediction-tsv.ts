@@ -1,8 +1,9 @@
 /** What predicted a token, in every variant, as tab-separated values; unrounded. */
 import type { RunResult } from '../../../contract/run.ts'
+import { movement } from '../../components/guess-table/movement.ts'
 import { toTsv } from '../../components/tsv.ts'
 import { fullValue } from '../../state/numbers.ts'
-import { movement, predictionsOf } from './prediction.ts'
+import { predictionsOf } from './prediction.ts'
 
 /** A row per position, variant and guess; the token's own numbers are repeated. Positions count to n, which is the `next` cell. */
 export function predictionsTsv(result: RunResult, positions: readonly number[]): string {

@@ -1,7 +1,7 @@
 /** The classic mistake is mixing up i and i - 1: these tests hold the prediction of a token to the position that made it. */
 import { describe, expect, test } from 'vitest'
 import type { PredictedToken, RunResult } from '../../../contract/run.ts'
-import { klInto, movement, predictionsOf } from './prediction.ts'
+import { klInto, predictionsOf } from './prediction.ts'
 
 const guess = (id: number): PredictedToken => ({ id, text: `t${id}`, logit: 0, logProb: -1 })
 
@@ -45,9 +45,4 @@ describe('the prediction of a position', () => {
   test('has no KL for clean nor for the first token', () => {
     expect([klInto(result, 'clean', 2), klInto(result, 'spliced', 0)]).toEqual([null, null])
   })
-})
-
-test('movement counts the places a token rose or fell and names a new one', () => {
-  const clean = [guess(1), guess(2), guess(3)]
-  expect([movement(guess(3), 0, clean), movement(guess(1), 2, clean), movement(guess(9), 1, clean)]).toEqual([2, -2, 'new'])
 })

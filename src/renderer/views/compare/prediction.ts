@@ -30,9 +30,3 @@ export function predictionsOf(result: RunResult, i: number): Prediction[] {
 export function klInto(result: RunResult, variant: string, i: number): MaybeNumber {
   return result.comparison.find(comparison => comparison.variant === variant)?.klDivergence[i - 1] ?? null
 }
-
-/** How a predicted token's place moved against another list: places up (positive) or down, `new` where that lacks it. */
-export function movement(token: PredictedToken, place: number, other: readonly PredictedToken[]): number | 'new' {
-  const before = other.findIndex(candidate => candidate.id === token.id)
-  return before < 0 ? 'new' : before - place
-}

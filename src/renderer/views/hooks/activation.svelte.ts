@@ -5,7 +5,7 @@ import type { Activation, activationRequest, activationWindow, Pooling } from '.
 import type { Cells } from '../../charts/heatmap/cells.ts'
 import type { Extent, Range } from '../../charts/heatmap/viewport.ts'
 import { client, errorOf } from '../../state/connection.svelte.ts'
-import type { RunProgress } from '../../state/run.svelte.ts'
+import type { TaskProgress } from '../../state/prompt-task.ts'
 
 export type ActivationWindow = z.input<typeof activationWindow>
 type ActivationRequest = z.input<typeof activationRequest>
@@ -34,7 +34,7 @@ class ActivationLook {
   /** The request behind `activation`. */
   request = $state.raw<ActivationRequest | null>(null)
   opening = $state(false)
-  progress = $state.raw<RunProgress | null>(null)
+  progress = $state.raw<TaskProgress | null>(null)
   error = $state.raw<ErrorData | null>(null)
   cancelled = $state(false)
   values = $state.raw<SeenValues | null>(null)

@@ -2,7 +2,7 @@
 import type { ErrorData } from '../../../contract/errors.ts'
 import type { HookTable } from '../../../contract/hooks.ts'
 import { client, errorOf } from '../../state/connection.svelte.ts'
-import type { RunProgress } from '../../state/run.svelte.ts'
+import type { TaskProgress } from '../../state/prompt-task.ts'
 import type { RunInput } from '../../state/workspace.svelte.ts'
 import type { Sort } from './hook-rows.ts'
 
@@ -12,7 +12,7 @@ export type HookQuestion = { run: RunInput; variant: string; against: string | u
 class HookList {
   table = $state.raw<HookTable | null>(null)
   listing = $state(false)
-  progress = $state.raw<RunProgress | null>(null)
+  progress = $state.raw<TaskProgress | null>(null)
   error = $state.raw<ErrorData | null>(null)
   cancelled = $state(false)
   /** Names picked for saving, by variant-independent name. */

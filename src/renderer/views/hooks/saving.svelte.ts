@@ -2,7 +2,7 @@
 import type { ErrorData } from '../../../contract/errors.ts'
 import { downloadFile, fetchHeldFile } from '../../components/export.ts'
 import { client, errorOf } from '../../state/connection.svelte.ts'
-import type { RunProgress } from '../../state/run.svelte.ts'
+import type { TaskProgress } from '../../state/prompt-task.ts'
 import type { RunInput } from '../../state/workspace.svelte.ts'
 
 /** What to save of a run. `hooks` names them, or takes all. */
@@ -18,7 +18,7 @@ class Saving {
   logits = $state(false)
 
   working = $state(false)
-  progress = $state.raw<RunProgress | null>(null)
+  progress = $state.raw<TaskProgress | null>(null)
   error = $state.raw<ErrorData | null>(null)
   cancelled = $state(false)
   /** Where the last file is, or that the browser has it. */
