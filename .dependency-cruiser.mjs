@@ -68,7 +68,14 @@ export default {
       comment: "Lists, notes and searches of one's own know nothing of the mirror: they outlive it.",
       severity: 'error',
       from: { path: '^src/main/notebook/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/(?!contract/|main/notebook/)' }
+      to: { path: '^src/(?!contract/|main/(notebook|sqlite)/)' }
+    },
+    {
+      name: 'history-stands-alone',
+      comment: 'The history keeps what runs gave; it knows neither models nor who runs them.',
+      severity: 'error',
+      from: { path: '^src/main/(runs|sqlite)/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(runs|sqlite)/)' }
     },
     {
       name: 'hub-stands-alone',
@@ -106,10 +113,24 @@ export default {
       to: { path: '^electron$|node_modules/electron/' }
     },
     {
-      name: 'renderer-knows-the-contract-alone',
+      name: 'renderer-knows-contract-and-export',
       severity: 'error',
       from: { path: '^src/renderer/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/(?!contract/|renderer/)' }
+      to: { path: '^src/(?!contract/|export/|renderer/)' }
+    },
+    {
+      name: 'export-knows-the-contract-alone',
+      comment: 'Files made of a run are text from a result, for windows and the command line alike.',
+      severity: 'error',
+      from: { path: '^src/export/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|export/)' }
+    },
+    {
+      name: 'export-has-no-node',
+      comment: 'The renderer uses it.',
+      severity: 'error',
+      from: { path: '^src/export/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] }
     },
     {
       name: 'renderer-has-no-node',

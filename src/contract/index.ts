@@ -30,6 +30,7 @@ import {
 import { activeFeatures, activeFeaturesRequest, featureReadingEvent, featureReadingRequest } from './feature-readings.ts'
 import { generationEvent, generationRequest } from './generation.ts'
 import { filePart } from './held-files.ts'
+import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
 import { hitExportEvent, hitExportRequest } from './hit-export.ts'
 import {
   activationEvent,
@@ -166,6 +167,17 @@ export const contract = {
     /** Keeps one under a name that no other has, and gives the list. */
     save: procedure.input(promptChange).output(z.array(savedPrompt)),
     remove: procedure.input(z.object({ id: z.string() })).output(z.array(savedPrompt))
+  },
+  history: {
+    list: procedure.input(historyRequest).output(historyPage),
+    summary: procedure.output(historySummary),
+    /** One run, whole; `id` may be the beginning of one, where no other begins so. */
+    open: procedure.input(z.object({ id: z.string() })).output(openedRun),
+    change: procedure.input(historyChange).output(keptRun),
+    /** Takes runs from the list; they can be restored for a week. */
+    remove: procedure.input(runIds).output(z.object({ removed: z.int() })),
+    restore: procedure.input(runIds).output(z.object({ restored: z.int() })),
+    clear: procedure.input(historyClearing).output(z.object({ removed: z.int() }))
   },
   hooks: {
     /** Names and shapes, without running anything. */

@@ -107,6 +107,8 @@ export const workspace = z.object({
   model: z.string(),
   saes: z.array(runSae.omit({ name: true })),
   prompt,
+  /** The run that was shown, by its id in the history. */
+  run: z.string().nullable().default(null),
   isDemo: z.boolean()
 })
 export type Workspace = z.infer<typeof workspace>

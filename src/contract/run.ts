@@ -86,7 +86,9 @@ export const runRequest = z.object({
   provider: provider.default('auto'),
   /** Which activations `save` writes; a name that no variant has is an error, with `save` or without. */
   hooks: z.union([z.enum(['all', 'none']), z.array(z.string())]).default('all'),
-  save: saveRequest.optional()
+  save: saveRequest.optional(),
+  /** Whether the run goes into the history. */
+  keep: z.boolean().default(true)
 })
 export type RunRequest = z.infer<typeof runRequest>
 
@@ -208,6 +210,11 @@ export const saeResult = z.object({
   hook: z.string(),
   hookOut: z.string().nullable(),
   path: z.string(),
+  format: z.string(),
+  dIn: z.int(),
+  dSae: z.int(),
+  /** Its names in SAELens, where a published release has it. */
+  release: z.object({ name: z.string(), saeId: z.string() }).nullable(),
   normFactor: normFactor.nullable(),
   notes: z.array(z.string()),
   published: publishedMetrics,
@@ -239,9 +246,9 @@ export const runResult = z.object({
 })
 export type RunResult = z.infer<typeof runResult>
 
-/** What a running run says: how far it is (`fraction` of 1), then its result, which is the last event. */
+/** What a running run says: how far it is (`fraction` of 1), then its result, which is the last event; `keptAs` is its id in the history. */
 export const runEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('progress'), stage: z.string(), fraction: z.number().min(0).max(1) }),
-  z.object({ type: z.literal('result'), result: runResult })
+  z.object({ type: z.literal('result'), result: runResult, keptAs: z.string().nullable() })
 ])
 export type RunEvent = z.infer<typeof runEvent>

@@ -121,6 +121,7 @@ describe('splice run', () => {
       processing: 'auto',
       layerOrder: 'checkpoint',
       hooks: 'all',
+      keep: true,
       topK: 10,
       topFeatures: 5,
       metricPositions: 'no-special',

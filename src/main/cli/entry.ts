@@ -75,6 +75,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./similar.ts')).similar(argv, terminal)
     case 'mirror':
       return (await import('./mirror.ts')).mirror(argv, terminal)
+    case 'runs':
+      return (await import('./runs.ts')).runs(argv, terminal)
     case 'library':
       return (await import('./library.ts')).library(argv, terminal)
     case 'releases':

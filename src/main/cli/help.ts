@@ -23,6 +23,7 @@ export const commands = [
   'feature',
   'similar',
   'mirror',
+  'runs',
   'library',
   'releases',
   'download',
@@ -47,6 +48,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice feature MODEL/SOURCE/INDEX                       all that the mirror knows of a feature
   splice similar MODEL/SOURCE/INDEX                       explanations like those of a feature
   splice mirror state|check|backup|remove|compact         look after the mirror's file
+  splice runs                                             the runs that are kept: list, show, export
   splice library                                          the models and SAEs on this disk
   splice releases [--model M]                             what is published, and what of it is on this disk
   splice download REPO | --release R --sae-id ID          an SAE, a model or files from the Hugging Face hub
@@ -66,7 +68,7 @@ export const commandHelp: Record<Command, string> = {
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
            [--top-k 10] [--top-features 5] [--provider auto|cpu|webgpu|cuda|directml|coreml]
-           [--save FILE.safetensors] [--json]
+           [--save FILE.safetensors] [--no-history] [--json]
 
 Runs one prompt under several variants and compares them.
 
@@ -92,6 +94,7 @@ Runs one prompt under several variants and compares them.
   --provider NAME           where it computes (auto)
   --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
+  --no-history              does not keep the run in the history
   --json                    prints one JSON object
 ${everywhere}
 
@@ -351,6 +354,26 @@ Looks after the mirror's file. Whatever moment it is ended at, the mirror stays 
   compact                   merges the index and gives free room back to the disk; needs about twice the size in free room
   --json                    prints one JSON object
 ${everywhere}
+
+${exits}
+`,
+  runs: `splice runs [WORD...] [--model M] [--sae S] [--tag T] [--pinned] [--limit 50] [--json]
+splice runs show ID [--json]
+splice runs export ID [--as json|tokens|top-k|features|summary|python|python-3] [--to FILE]
+
+Every run that a window, a script or splice run made is kept, in runs.sqlite of SPLICE_HOME or the platform's data folder, with all
+that is needed to show it again without its model. The list has pinned runs first (*), then the newest.
+
+  WORD...                   runs with all of these words in prompt, name, notes, tags, model or SAEs, whatever their case
+  --model M, --sae S        of a model or an SAE, by its name as --json has it
+  --tag T, --pinned         with a tag; pinned ones alone
+  --limit N                 how many are listed (50)
+  show ID                   a run as splice run prints it; the beginning of an ID is enough
+  export ID                 a file of a run: json (all of it), CSV tables (tokens, top-k, features, summary), or a Python
+                            script that does it again with TransformerLens 2 (python) or 3 (python-3) and SAELens 6
+  --to FILE                 where to write it; without it, stdout
+  --json                    prints one JSON object
+  --help                    this text
 
 ${exits}
 `,

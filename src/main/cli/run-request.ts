@@ -6,7 +6,7 @@ import { modelOptions, readModelArguments } from './model-arguments.ts'
 
 export const runGrammar: Grammar = {
   command: 'run',
-  flags: [...modelOptions.flags, 'json'],
+  flags: [...modelOptions.flags, 'json', 'no-history'],
   values: [...modelOptions.values, 'hooks', 'top-k', 'top-features', 'save'],
   lists: modelOptions.lists,
   operand: null,
@@ -27,7 +27,8 @@ export function readRunOrder(argv: readonly string[], exists?: (path: string) =>
     ...readModelArguments(args, 'run', exists),
     topK: readCount('--top-k', args.values.get('top-k') ?? '10', 1, 1000),
     topFeatures: readCount('--top-features', args.values.get('top-features') ?? '5', 0, 1000),
-    ...readSave(args)
+    ...readSave(args),
+    keep: !args.flags.has('no-history')
   })
   return { request, json: args.flags.has('json'), db: readDb(args) }
 }

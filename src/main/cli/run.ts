@@ -1,4 +1,5 @@
 /** `splice run`: one prompt under several variants, as a table or as JSON. */
+import type { Notice } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { Alarm, RunRequest, RunResult, SaeResult } from '../../contract/run.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -13,7 +14,11 @@ import { withEngine } from './with-engine.ts'
 /** Runs the command; gives the exit code. Throws what the engine and the arguments throw, with nothing printed. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const order = readRunOrder(argv)
-  const result = await withEngine({ db: order.db, infers: true }, async client => {
+  // What ends the run is its error; what else goes wrong with the history is said beside the result.
+  const onNotice = ({ message, error }: Notice) => {
+    if (error?.kind.startsWith('history/')) terminal.note(`splice: ${message}`)
+  }
+  const result = await withEngine({ db: order.db, infers: true, onNotice }, async client => {
     await refuseSharedHook(client, order.request)
     return resultOf(client, order.request, terminal)
   })

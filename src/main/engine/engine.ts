@@ -12,6 +12,7 @@ import { type Library, openLibrary } from '../library/library.ts'
 import { openPromptLibrary, type PromptLibrary } from '../library/prompt-library.ts'
 import { resourcesFolder } from '../library/resources.ts'
 import { Notebook } from '../notebook/notebook.ts'
+import { History } from '../runs/history.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { InferenceProcess } from './inference-process.ts'
@@ -26,6 +27,8 @@ export interface EngineOptions {
   readonly db?: string
   /** Threads that read the mirror; without any, reading happens in the engine's own. */
   readonly readers?: number
+  /** Hears of what no request answers, also where nobody watches. */
+  readonly onNotice?: (notice: Notice) => void
   /** Imports the demo's explanations when they are not in the mirror yet. */
   readonly importDemo?: boolean
 }
@@ -40,6 +43,7 @@ export interface EngineServices {
   readonly downloads: Downloads
   readonly notebook: Notebook
   readonly syncs: Syncs
+  readonly history: History
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -58,17 +62,30 @@ class Services implements EngineServices {
   readonly downloads: Downloads
   readonly notebook: Notebook
   readonly syncs: Syncs
+  readonly history: History
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
+  readonly #onNotice: (notice: Notice) => void
   #announcing: NodeJS.Timeout | null = null
 
-  constructor(home: string, library: Library, mirror: Mirror) {
+  constructor(home: string, library: Library, mirror: Mirror, onNotice: (notice: Notice) => void) {
     this.home = home
+    this.#onNotice = onNotice
     this.library = library
     this.prompts = openPromptLibrary(home)
     this.mirror = mirror
     this.downloads = new Downloads(home)
     this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))
     this.syncs = new Syncs(home, mirror, () => this.announceStatus())
+    this.history = new History(path.join(home, 'runs.sqlite'), {
+      version: version(),
+      onFailure: error =>
+        this.#notify({
+          level: 'warning',
+          message: `a run was not kept in the history: ${error.message}`,
+          at: Date.now(),
+          error: error.toData()
+        })
+    })
     this.inference = new InferenceProcess({
       onState: () => this.announceStatus(),
       onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
@@ -103,6 +120,7 @@ class Services implements EngineServices {
   }
 
   #notify(notice: Notice): void {
+    this.#onNotice(notice)
     this.#tell({ type: 'notice', notice })
   }
 
@@ -156,6 +174,7 @@ class Services implements EngineServices {
     await this.downloads.close()
     await this.syncs.close()
     await this.inference.close()
+    await this.history.close()
     await this.mirror.close()
     this.notebook.close()
   }
@@ -165,7 +184,7 @@ class Services implements EngineServices {
 export async function createEngine(options: EngineOptions = {}) {
   const home = options.home ?? homeFolder()
   const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
-  const services = new Services(home, await openLibrary({ home }), mirror)
+  const services = new Services(home, await openLibrary({ home }), mirror, options.onNotice ?? (() => undefined))
   const router = makeRouter(services)
   // A command does its own work and no other; whoever stays open tidies up.
   if ((options.readers ?? 0) > 0) void services.settleMirror()

@@ -22,7 +22,7 @@ import { releasesWith, scanEvents } from './library-events.ts'
 import { checkLogits } from './logit-check.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
 import { explainEntries, watchNotebook } from './notebook-events.ts'
-import { run } from './runs.ts'
+import { keptRun } from './runs.ts'
 import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
 import { overviewOf } from './source-overview.ts'
@@ -42,7 +42,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, prompts, mirror, downloads, notebook, syncs } = services
+  const { library, prompts, mirror, downloads, history, notebook, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
@@ -95,7 +95,7 @@ export function makeRouter(services: EngineServices) {
       keepToken: os.downloads.keepToken.handler(({ input }) => keepHubToken(services.home, input.token))
     },
     runs: {
-      run: os.runs.run.handler(({ input, signal }) => withContractErrors(run(input, services, signal))),
+      run: os.runs.run.handler(({ input, signal }) => withContractErrors(keptRun(input, services, signal))),
       processing: os.runs.processing.handler(({ input }) => processingOf(input.processing, input.saes)),
       checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
@@ -110,6 +110,15 @@ export function makeRouter(services: EngineServices) {
       list: os.prompts.list.handler(() => prompts.list()),
       save: os.prompts.save.handler(({ input }) => prompts.save(input)),
       remove: os.prompts.remove.handler(({ input }) => prompts.remove(input.id))
+    },
+    history: {
+      list: os.history.list.handler(({ input }) => history.list(input)),
+      summary: os.history.summary.handler(() => history.summary()),
+      open: os.history.open.handler(({ input }) => history.open(input.id)),
+      change: os.history.change.handler(({ input }) => history.change(input)),
+      remove: os.history.remove.handler(async ({ input }) => ({ removed: await history.remove(input.ids) })),
+      restore: os.history.restore.handler(async ({ input }) => ({ restored: await history.restore(input.ids) })),
+      clear: os.history.clear.handler(async ({ input }) => ({ removed: await history.clear(input) }))
     },
     hooks: {
       points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),

@@ -5,11 +5,15 @@ import type { Mirror } from '../explanations/mirror.ts'
 import type { InferenceJob, InferenceResult } from '../inference/messages.ts'
 import { baselineOf } from '../inference/variants.ts'
 import { readingFacts } from '../library/releases.ts'
+import type { History } from '../runs/history.ts'
 import { EventQueue } from './event-queue.ts'
 import type { InferenceProcess } from './inference-process.ts'
 import { chooseProcessing } from './processing.ts'
 import { alarmOf } from './sae-check/alarm.ts'
 import { openRunSae } from './sae-loadings.ts'
+
+/** What a run says besides being kept. */
+type UnkeptEvent = Exclude<RunEvent, { type: 'result' }> | { type: 'result'; result: RunResult }
 
 export interface RunServices {
   readonly inference: InferenceProcess
@@ -43,8 +47,20 @@ export async function jobOf(request: RunRequest, { home }: Pick<RunServices, 'ho
   return { job, opened, flags, from, reason }
 }
 
+/** A run as clients ask for it: its result goes into the history, unless it is not to be kept. */
+export async function* keptRun(
+  request: RunRequest,
+  services: RunServices & { readonly history: History },
+  signal?: AbortSignal
+): AsyncGenerator<RunEvent, void> {
+  for await (const event of run(request, services, signal)) {
+    if (event.type === 'progress') yield event
+    else yield { ...event, keptAs: request.keep ? services.history.keep(request, event.result) : null }
+  }
+}
+
 /** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
-export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
+export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<UnkeptEvent, void> {
   const { job, opened, flags, from, reason } = await jobOf(request, services)
   const abort = new AbortController()
   const events = new EventQueue<RunEvent>()
@@ -59,11 +75,16 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
     yield* events
     const result = await work
     const baseline = request.variants[baselineOf(request.variants) ?? -1]?.name
-    const known = request.saes.map(({ source }, index): KnownOfSae => {
-      const published = opened[index]?.published ?? { l0: null, explainedVariance: null }
+    const known = opened.map(({ sae, known, published }, index): KnownOfSae => {
+      const source = request.saes[index]?.source
       const reading = result.saes[index]?.byVariant[baseline ?? '']
       return {
-        source: source === undefined ? (opened[index]?.known?.source ?? null) : source,
+        format: sae.format,
+        dIn: sae.dIn,
+        dSae: sae.dSae,
+        // What came with Splice is in no table of SAELens: its repository has no owner.
+        release: known === null || !known.repo.includes('/') ? null : { name: known.release, saeId: known.saeId },
+        source: source === undefined ? (known?.source ?? null) : source,
         sourceChosenByHand: source !== undefined && source !== null,
         published,
         alarm: reading === undefined ? null : alarmOf(reading, published)
@@ -78,7 +99,7 @@ export async function* run(request: RunRequest, services: RunServices, signal?: 
 }
 
 /** What a result says of an SAE besides what inference gives. */
-type KnownOfSae = Pick<SaeResult, 'source' | 'sourceChosenByHand' | 'published' | 'alarm'>
+type KnownOfSae = Pick<SaeResult, 'format' | 'dIn' | 'dSae' | 'release' | 'source' | 'sourceChosenByHand' | 'published' | 'alarm'>
 
 /** Each feature with its own explanations and known maximum, from the SAE's source; none where no source is known. */
 async function explain(

@@ -1,4 +1,4 @@
-/** The mirror's schema, as numbered migrations: `user_version` says how many of them a file has had. Never change one that was released. */
+/** The mirror's schema, as numbered migrations: never change one that was released. */
 import type { Database } from 'better-sqlite3'
 import { partsOfLayer } from './layer-name.ts'
 import { indexStoredTexts } from './search/text-index.ts'
@@ -147,18 +147,4 @@ const third: Migration = database => {
   database.exec('ALTER TABLE imports DROP COLUMN modified')
 }
 
-const migrations: readonly Migration[] = [first, second, third]
-
-export const schemaVersion = migrations.length
-
-/** Applies what is missing, all or nothing. */
-export function migrate(database: Database): void {
-  database
-    .transaction(() => {
-      const done = Number(database.pragma('user_version', { simple: true }))
-      for (const migration of migrations.slice(done)) migration(database)
-      database.pragma(`application_id = ${applicationId}`)
-      database.pragma(`user_version = ${schemaVersion}`)
-    })
-    .immediate()
-}
+export const migrations: readonly Migration[] = [first, second, third]

@@ -11,7 +11,7 @@ import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
 import { jobSae } from './job-sae.ts'
 
 /** A run with everything decided: explicit processing flags, and of each SAE what the person says and what its release says. */
-export const inferenceJob = runRequest.omit({ processing: true, saes: true }).extend({
+export const inferenceJob = runRequest.omit({ processing: true, saes: true, keep: true }).extend({
   processing: z.array(processingFlag),
   saes: z.array(jobSae),
   /** Where unpacked weights may be kept. */
@@ -26,7 +26,16 @@ const inferredReading = saeReading.extend({ features: z.array(z.array(inferredFe
 export const inferenceResult = runResult.omit({ saes: true, processing: true, processingFrom: true, processingReason: true }).extend({
   saes: z.array(
     saeResult
-      .omit({ published: true, alarm: true, source: true, sourceChosenByHand: true })
+      .omit({
+        format: true,
+        dIn: true,
+        dSae: true,
+        release: true,
+        published: true,
+        alarm: true,
+        source: true,
+        sourceChosenByHand: true
+      })
       .extend({ byVariant: z.record(z.string(), inferredReading) })
   ),
   /** Bytes of weights that open sessions map. */

@@ -45,7 +45,8 @@ function demoWorkspace(): SavedWorkspace {
   return {
     model: path.join(demo, 'model'),
     saes: [sae(15), sae(3)],
-    prompt: { text: 'Would you be able to travel through time using a wormhole?', prependBos: true }
+    prompt: { text: 'Would you be able to travel through time using a wormhole?', prependBos: true },
+    run: null
   }
 }
 

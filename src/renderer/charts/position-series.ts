@@ -3,7 +3,7 @@ import type { MaybeNumber } from '../../contract/numbers.ts'
 import type { RunResult, Token } from '../../contract/run.ts'
 import { toTsv } from '../components/tsv.ts'
 import { fullValue } from '../state/numbers.ts'
-import type { ShownVariant } from '../state/shown-variants.ts'
+import { colorOfSae, type ShownVariant } from '../state/shown-variants.ts'
 import { klInto } from '../views/compare/prediction.ts'
 
 /** A line of the chart and its bars; values per position 0..n, null where there is none (n is `next`). `color` names a CSS variable. */
@@ -23,8 +23,8 @@ export type L0Series = { sae: string; variant: string; color: string; values: nu
 
 export type PositionSeries = { tokens: Token[]; variants: VariantSeries[]; l0: L0Series[] }
 
-/** The series of a run in the order of its variants; `colorOf` names the CSS variable of an SAE. */
-export function positionSeries(result: RunResult, looks: readonly ShownVariant[], colorOf: (sae: string) => string): PositionSeries {
+/** The series of a run in the order of its variants. */
+export function positionSeries(result: RunResult, looks: readonly ShownVariant[]): PositionSeries {
   const positions = Array.from({ length: result.tokens.length + 1 }, (_, i) => i)
   return {
     tokens: result.tokens,
@@ -39,10 +39,10 @@ export function positionSeries(result: RunResult, looks: readonly ShownVariant[]
         klDivergence: positions.map(i => klInto(result, name, i))
       }
     }),
-    l0: result.saes.flatMap(({ name: sae, byVariant }) => {
+    l0: result.saes.flatMap(({ name: sae, byVariant }, place) => {
       const variant = result.variants.find(({ name }) => byVariant[name] !== undefined)?.name
       const values = variant === undefined ? undefined : byVariant[variant]?.active
-      return variant === undefined || values === undefined ? [] : [{ sae, variant, color: colorOf(sae), values }]
+      return variant === undefined || values === undefined ? [] : [{ sae, variant, color: colorOfSae(place), values }]
     })
   }
 }

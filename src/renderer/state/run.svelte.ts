@@ -1,13 +1,14 @@
 /** The run that is shown and the one under way: start, progress, cancel, error. A new run cancels the one before it. */
 import { tick } from 'svelte'
 import type { ErrorData } from '../../contract/errors.ts'
-import type { RunResult } from '../../contract/run.ts'
+import type { KeptRun, OpenedRun } from '../../contract/history.ts'
+import { type RunRequest, type RunResult, runRequest } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import type { PromptTask, TaskProgress } from './prompt-task.ts'
 import { selection } from './selection.svelte.ts'
-import type { ShownVariant } from './shown-variants.ts'
-import { type RunInput, workspace } from './workspace.svelte.ts'
+import { looksOf, type ShownVariant } from './shown-variants.ts'
+import { workspace } from './workspace.svelte.ts'
 
 /** Ends when the browser has painted the present state. */
 function painted(): Promise<void> {
@@ -18,7 +19,11 @@ class CurrentRun implements PromptTask {
   /** The result shown; it stays until the next one arrives. */
   result = $state.raw<RunResult | null>(null)
   /** What the result shown was asked for with. */
-  request = $state.raw<RunInput | null>(null)
+  request = $state.raw<RunRequest | null>(null)
+  /** The result's id in the history; null where it is not kept. */
+  keptAs = $state<string | null>(null)
+  /** What the history says of the result shown, where it is from there and was not computed just now. */
+  reopened = $state.raw<KeptRun | null>(null)
   /** The variants of the result shown, with their colours. */
   variants = $state.raw<ShownVariant[]>([])
   running = $state(false)
@@ -32,6 +37,11 @@ class CurrentRun implements PromptTask {
 
   get hasResult(): boolean {
     return this.result !== null
+  }
+
+  /** The look of a variant of the result shown. */
+  look(name: string): { color: string; dashed: boolean } {
+    return this.variants.find(variant => variant.name === name) ?? { color: '--variant-clean', dashed: name.endsWith('+error') }
   }
 
   /** Runs the workspace's prompt and shows the result; what was under way is cancelled first. */
@@ -57,8 +67,11 @@ class CurrentRun implements PromptTask {
         }
         selection.fit(event.result.tokens.length)
         this.variants = variants
-        this.request = request
+        this.request = runRequest.parse(request)
+        this.keptAs = event.keptAs
+        this.reopened = null
         this.result = event.result
+        workspace.shownRun = event.keptAs
         this.running = false
         await tick()
         await painted()
@@ -77,6 +90,39 @@ class CurrentRun implements PromptTask {
         this.#abort = null
       }
     }
+  }
+
+  /** Shows a run from the history, without its model. */
+  show({ kept, request, result }: OpenedRun): void {
+    this.cancel()
+    this.cancelled = false
+    this.error = null
+    selection.fit(result.tokens.length)
+    this.variants = looksOf(request)
+    this.request = request
+    this.keptAs = kept.id
+    this.reopened = kept
+    this.result = result
+    this.shownMilliseconds = null
+    workspace.shownRun = kept.id
+  }
+
+  /** Shows the run that was shown last, or runs the prompt where there is none, or it was of another model. */
+  async resume(): Promise<void> {
+    const id = workspace.shownRun
+    if (id !== null) {
+      try {
+        const opened = await client.history.open({ id })
+        if (opened.request.model === workspace.model?.path) {
+          await workspace.adopt(opened.request)
+          this.show(opened)
+          return
+        }
+      } catch {
+        // It was removed, or cannot be read: the list says so. The prompt is run again.
+      }
+    }
+    await this.start()
   }
 
   /** Puts to the features of the run shown what the mirror knows of them now, as after an import. */
@@ -128,6 +174,9 @@ class CurrentRun implements PromptTask {
     this.cancel()
     this.result = null
     this.request = null
+    this.keptAs = null
+    this.reopened = null
+    workspace.shownRun = null
     this.error = null
     selection.fit(0)
   }

@@ -1,6 +1,6 @@
 /** The variants of a run as the workbench shows them: clean, each SAE's splices alone, and several SAEs spliced together. */
 import type { SaeSummary } from '../../contract/library.ts'
-import type { SplicePositions, Variant } from '../../contract/run.ts'
+import type { RunRequest, SplicePositions, Variant } from '../../contract/run.ts'
 
 /** What an SAE does in the joint variant: nothing, its reconstruction stands in, or its reconstruction and its error term do. */
 export type Joined = 'left-out' | 'spliced' | 'with-error'
@@ -25,6 +25,16 @@ const colors = ['--variant-1', '--variant-2', '--variant-3', '--variant-4', '--v
 /** The colour of an SAE's splices, by its place among the open ones. */
 export function colorOfSae(place: number): string {
   return colors[place % colors.length] ?? '--variant-1'
+}
+
+/** The looks of a request's variants, as the workbench gives them: by the SAE that is spliced, one for several. */
+export function looksOf({ saes, variants }: Pick<RunRequest, 'saes' | 'variants'>): ShownVariant[] {
+  return variants.map(variant => {
+    const [first] = variant.splices
+    const place = saes.findIndex(({ name }) => name === first?.sae)
+    const color = first === undefined ? '--variant-clean' : variant.splices.length > 1 ? '--variant-joint' : colorOfSae(Math.max(0, place))
+    return { ...variant, color, dashed: variant.splices.length > 0 && variant.splices.every(({ errorTerm }) => errorTerm) }
+  })
 }
 
 /** The hook point that an SAE's output stands in for; null when nothing says it. */

@@ -3,7 +3,7 @@
 import type { z } from 'zod'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
-import type { LayerOrder, Processing, RunRequest, runRequest, SplicePositions } from '../../contract/run.ts'
+import type { LayerOrder, Processing, RunRequest, RunSae, runRequest, SplicePositions } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { PromptDraft } from './prompt-draft.svelte.ts'
@@ -44,6 +44,19 @@ export function asAsked({ summary, hook, hookOut, normFactor, chosenSource }: Op
   }
 }
 
+/** Which variants of an open SAE a run had. */
+function variantsOf({ name }: RunSae, variants: RunRequest['variants']): Pick<OpenSae, 'alone' | 'withError' | 'joined'> {
+  const alone = variants.flatMap(({ splices }) => (splices.length === 1 ? splices : [])).filter(({ sae }) => sae === name)
+  const together = variants.filter(({ splices }) => splices.length > 1)
+  const joint = together.find(({ splices }) => splices.some(({ errorTerm }) => !errorTerm)) ?? together[0]
+  const own = joint?.splices.find(({ sae }) => sae === name)
+  return {
+    alone: alone.some(({ errorTerm }) => !errorTerm),
+    withError: alone.some(({ errorTerm }) => errorTerm),
+    joined: joint === undefined ? 'spliced' : own === undefined ? 'left-out' : own.errorTerm ? 'with-error' : 'spliced'
+  }
+}
+
 class Workspace {
   model = $state.raw<ModelSummary | null>(null)
   saes = $state.raw<OpenSae[]>([])
@@ -62,6 +75,8 @@ class Workspace {
   /** Why the last model or SAE did not open, shown by its picker. */
   modelError = $state.raw<ErrorData | null>(null)
   saeError = $state.raw<ErrorData | null>(null)
+  /** The run that is shown, by its id in the history: the next start shows it again. */
+  shownRun: string | null = null
   /** Whether the open model is the demo's. */
   isDemo = $state(false)
 
@@ -77,11 +92,6 @@ class Workspace {
   /** The colour of an open SAE. */
   colorOf(name: string): string {
     return colorOfSae(this.saes.findIndex(sae => sae.name === name))
-  }
-
-  /** The look of a variant by name, also of one that is no longer among the open ones. */
-  look(name: string): { color: string; dashed: boolean } {
-    return this.variants.find(variant => variant.name === name) ?? { color: '--variant-clean', dashed: name.endsWith('+error') }
   }
 
   /** The request for the present prompt; null without a model, or while the prompt is none. */
@@ -108,6 +118,7 @@ class Workspace {
     try {
       const saved = await client.library.workspace()
       this.draft.use(saved.prompt)
+      this.shownRun = saved.run
       this.isDemo = saved.isDemo
       this.model = await client.library.openModel({ path: saved.model })
       this.modelError = null
@@ -124,6 +135,47 @@ class Workspace {
       return false
     } finally {
       this.opening = null
+    }
+  }
+
+  /**
+   * Takes over what a run was asked for with: model, SAEs by their names in it, prompt, variants, how to read. Gives why its model did
+   * not open, or null; SAEs that do not open are named in a notice.
+   */
+  async adopt({ model, saes, prompt, variants, processing, layerOrder, metricPositions }: RunRequest): Promise<ErrorData | null> {
+    // What needs no file comes at once, so that it does not overtake what is typed next.
+    this.draft.use(prompt)
+    const together = variants.filter(({ splices }) => splices.length > 1)
+    const allWithError = together.filter(({ splices }) => splices.every(({ errorTerm }) => errorTerm))
+    this.joint = { spliced: together.length > allWithError.length, withError: allWithError.length > 0 }
+    this.chosenPositions = variants.flatMap(({ splices }) => splices)[0]?.positions ?? null
+    this.processing = processing
+    this.layerOrder = layerOrder
+    this.metricPositions = metricPositions
+    this.opening = model
+    try {
+      if (this.model?.path !== model) this.model = await client.library.openModel({ path: model })
+      this.modelError = null
+      const opened = await Promise.all(saes.map(sae => this.#reopen(sae, variants)))
+      this.saes = opened.filter(sae => sae !== null)
+    } catch (thrown) {
+      return errorOf(thrown)
+    } finally {
+      this.opening = null
+    }
+    await this.save()
+    return null
+  }
+
+  /** An SAE as a run had it; null, with a notice, where it does not open any more. */
+  async #reopen(sae: RunSae, variants: RunRequest['variants']): Promise<OpenSae | null> {
+    const { name, path, hook, hookOut, normFactor, source } = sae
+    try {
+      const summary = await client.library.openSae({ path, hook, hookOut, normFactor, model: this.model?.path })
+      return { name, summary, hook, hookOut, normFactor, chosenSource: source, ...variantsOf(sae, variants) }
+    } catch (thrown) {
+      notices.show({ level: 'error', message: `An SAE of this run does not open: ${path}.`, error: errorOf(thrown) })
+      return null
     }
   }
 
@@ -227,7 +279,8 @@ class Workspace {
       const saved = await client.library.saveWorkspace({
         model: this.model.path,
         saes: this.saes.map(asAsked),
-        prompt: this.draft.asked ?? { text: this.draft.text, prependBos: this.draft.prependBos }
+        prompt: this.draft.asked ?? { text: this.draft.text, prependBos: this.draft.prependBos },
+        run: this.shownRun
       })
       this.isDemo = saved.isDemo
     } catch (thrown) {

@@ -139,6 +139,16 @@ function short(value: number): string {
   return String(Math.round(value * 100) / 100)
 }
 
+/** XML knows no control characters, not even escaped: they are drawn as the sign for what has none. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones meant.
+const unwritable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g
+
 function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+  return text
+    .toWellFormed()
+    .replaceAll(unwritable, '\ufffd')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
 }

@@ -56,7 +56,7 @@ class Saving {
   toPath(question: SaveQuestion, path: string): Promise<void> {
     return this.#work(async signal => {
       const save = { file: path, logits: question.logits }
-      for await (const event of await client.runs.run({ ...this.#request(question), save }, { signal })) {
+      for await (const event of await client.runs.run({ ...this.#request(question), save, keep: false }, { signal })) {
         if (event.type === 'progress') this.progress = { stage: event.stage, fraction: event.fraction }
         else this.saved = { path }
       }

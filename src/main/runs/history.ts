@@ -1,0 +1,283 @@
+/**
+ * The run history: every run in one SQLite file, written whole or not at all. Several processes may have it open; each write is one
+ * short transaction. The file is opened when it is first asked for, so that a broken one stops no run.
+ */
+import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import type { Database } from 'better-sqlite3'
+import { SpliceError } from '../../contract/errors.ts'
+import type { HistoryChange, HistoryPage, HistoryRequest, HistorySummary, KeptRun, OpenedRun } from '../../contract/history.ts'
+import type { RunRequest, RunResult } from '../../contract/run.ts'
+import { type DatabaseKind, explainFailure, openDatabase } from '../sqlite/database.ts'
+import { applicationId, migrations } from './migrations.ts'
+import { contentsOf, keyOf, type ListedRow, listedRow, readKey, runOf, where } from './run-rows.ts'
+import { searchText, summaryOf } from './run-summary.ts'
+import { packRun, storedFormat, unpackRun } from './stored-run.ts'
+
+const historyFile: DatabaseKind = {
+  area: 'history',
+  applicationId,
+  migrations,
+  givesBack: true,
+  whenLocked: 'Try again when the other one is done.',
+  whenCorrupt: 'Move it away; a new one is begun with the next run.',
+  elsewhere: 'Move it away; a new one is begun with the next run.'
+}
+
+/** How long a removed run can be restored, in ms. */
+const restorableMs = 7 * 24 * 60 * 60 * 1000
+
+export interface HistoryOptions {
+  /** The version of Splice that keeps runs. */
+  readonly version: string
+  /** Hears of a run that was not kept. */
+  readonly onFailure?: (error: SpliceError) => void
+}
+
+export class History {
+  readonly file: string
+  readonly #version: string
+  readonly #onFailure: (error: SpliceError) => void
+  #opened: Database | null = null
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(file: string, { version, onFailure }: HistoryOptions) {
+    this.file = file
+    this.#version = version
+    this.#onFailure = onFailure ?? (() => undefined)
+  }
+
+  #database(): Database {
+    if (this.#opened !== null) return this.#opened
+    const database = openDatabase(this.file, historyFile)
+    database.pragma('foreign_keys = ON')
+    this.#opened = database
+    this.#purge(database)
+    return database
+  }
+
+  /** Works on the file after all runs that were given to `keep`. Throws `history/...`. */
+  async #after<Result>(work: (database: Database) => Result): Promise<Result> {
+    await this.#writing
+    try {
+      return work(this.#database())
+    } catch (thrown) {
+      throw explainFailure(historyFile, this.file, thrown)
+    }
+  }
+
+  /**
+   * Keeps a run, soon: its id comes at once. What goes wrong is told to `onFailure`, for the run itself is good.
+   */
+  keep(request: RunRequest, result: RunResult): string {
+    const id = randomBytes(5).toString('hex')
+    const createdAt = Date.now()
+    this.#writing = this.#writing
+      .then(async () => {
+        // Whoever asked for the run has it before its text is made, which takes a while for a long one.
+        await setImmediate()
+        const contents = await packRun(request, result)
+        this.#write(this.#database(), { id, createdAt, request, result, contents })
+      })
+      .catch(thrown => {
+        const error = explainFailure(historyFile, this.file, thrown)
+        this.#onFailure(
+          error instanceof SpliceError
+            ? error
+            : new SpliceError('history/failed', `the run was not kept: ${error instanceof Error ? error.message : String(error)}`, {
+                file: this.file,
+                mistake: false
+              })
+        )
+      })
+    return id
+  }
+
+  /** Settles when every run given to `keep` is on the disk, or its failure told. */
+  flush(): Promise<void> {
+    return this.#writing
+  }
+
+  #write(database: Database, run: { id: string; createdAt: number; request: RunRequest; result: RunResult; contents: Buffer }): void {
+    const { id, createdAt, request, result, contents } = run
+    const { prompt, tokens, model, saes, variants } = summaryOf(request, result)
+    const search = searchText([id, prompt, model.name, ...saes.flatMap(sae => [sae.name, sae.label, sae.hook])])
+    database
+      .transaction(() => {
+        const { lastInsertRowid } = database
+          .prepare(
+            `INSERT INTO runs (id, created_at, prompt, tokens, model_name, model_path, saes, variants, search, version, format, bytes)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+          )
+          .run(
+            ...[id, createdAt, prompt, tokens, model.name, model.path, JSON.stringify(saes), JSON.stringify(variants)],
+            ...[search, this.#version, storedFormat, contents.byteLength]
+          )
+        database.prepare('INSERT INTO run_contents (run, contents) VALUES (?, ?)').run(lastInsertRowid, contents)
+        const nameSae = database.prepare('INSERT OR IGNORE INTO run_saes (run, sae) VALUES (?, ?)')
+        for (const { label } of saes) nameSae.run(lastInsertRowid, label)
+      })
+      .immediate()
+  }
+
+  /** A page of runs, pinned ones first, then the newest. Throws `history/key` for a key of no page. */
+  list(request: HistoryRequest): Promise<HistoryPage> {
+    return this.#after(database => {
+      const filter = where(request)
+      const total = Number(
+        database
+          .prepare(`SELECT count(*) FROM runs WHERE ${filter.sql}`)
+          .pluck()
+          .get(...filter.values)
+      )
+      const key = request.after === undefined ? null : readKey(request.after)
+      const after = key === null ? '' : ' AND (pinned, created_at, id) < (?, ?, ?)'
+      const rows = database
+        .prepare(`SELECT ${listedRow} FROM runs WHERE ${filter.sql}${after} ORDER BY pinned DESC, created_at DESC, id DESC LIMIT ?`)
+        .all(...filter.values, ...(key ?? []), request.limit + 1)
+        .map(runOf)
+      const runs = rows.slice(0, request.limit)
+      const last = runs.at(-1)
+      return { runs, total, nextKey: rows.length > runs.length && last !== undefined ? keyOf(last) : null }
+    })
+  }
+
+  /** How much there is, and the models, SAEs and tags to filter by. */
+  summary(): Promise<HistorySummary> {
+    return this.#after(database => {
+      const counted = (sql: string) =>
+        database
+          .prepare(`${sql} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 200`)
+          .raw()
+          .all()
+          .map(row => (Array.isArray(row) ? { name: String(row[0]), runs: Number(row[1]) } : { name: '', runs: 0 }))
+      const count = (more: string) => Number(database.prepare(`SELECT count(*) FROM runs WHERE deleted_at IS NULL${more}`).pluck().get())
+      const pages = Number(database.pragma('page_count', { simple: true }))
+      return {
+        file: this.file,
+        runs: count(''),
+        pinned: count(' AND pinned = 1'),
+        bytes: pages * Number(database.pragma('page_size', { simple: true })),
+        models: counted('SELECT model_name, count(*) FROM runs WHERE deleted_at IS NULL'),
+        saes: counted('SELECT sae, count(*) FROM run_saes JOIN runs USING (run) WHERE deleted_at IS NULL'),
+        tags: counted('SELECT tag, count(*) FROM run_tags JOIN runs USING (run) WHERE deleted_at IS NULL')
+      }
+    })
+  }
+
+  /** A run, whole; `id` may be the beginning of one. Throws `history/unknown`, `history/ambiguous` and what `unpackRun` throws. */
+  async open(id: string): Promise<OpenedRun> {
+    const { kept, contents, format } = await this.#after(database => {
+      const row = this.#find(database, id)
+      const { contents, format } = contentsOf(
+        database.prepare('SELECT contents, format FROM run_contents JOIN runs USING (run) WHERE id = ?').get(row.id)
+      )
+      return { kept: row, contents, format }
+    })
+    return { kept, ...(await unpackRun(contents, { id: kept.id, format, version: kept.version })) }
+  }
+
+  #find(database: Database, id: string): KeptRun {
+    const found = /^[0-9a-f]{1,10}$/.test(id)
+      ? database.prepare(`SELECT ${listedRow} FROM runs WHERE deleted_at IS NULL AND id GLOB ? LIMIT 3`).all(`${id}*`).map(runOf)
+      : []
+    const [one, other] = found
+    if (one === undefined) {
+      throw new SpliceError('history/unknown', `no run ${JSON.stringify(id)} is in the history`, {
+        field: 'id',
+        hint: 'Its id is ten digits and letters from a to f, as the list shows it; it may have been removed.'
+      })
+    }
+    if (other !== undefined) {
+      throw new SpliceError('history/ambiguous', `several runs begin with ${id}, such as ${one.id} and ${other.id}`, {
+        field: 'id',
+        hint: 'Write more of it.'
+      })
+    }
+    return one
+  }
+
+  /** Changes what a person says of a run. Throws `history/unknown`. */
+  change({ id, name, notes, tags, pinned }: HistoryChange): Promise<KeptRun> {
+    return this.#after(database =>
+      database
+        .transaction(() => {
+          const before = this.#find(database, id)
+          const after: ListedRow = {
+            ...before,
+            name: name === undefined ? before.name : name === '' ? null : name,
+            notes: notes ?? before.notes,
+            tags: tags === undefined ? before.tags : [...new Set(tags)].sort((one, other) => one.localeCompare(other)),
+            pinned: pinned ?? before.pinned
+          }
+          const { prompt, model, saes } = after
+          const said = [after.id, after.name, prompt, after.notes, ...after.tags]
+          const search = searchText([...said, model.name, ...saes.flatMap(sae => [sae.name, sae.label, sae.hook])])
+          database
+            .prepare('UPDATE runs SET name = ?, notes = ?, pinned = ?, search = ? WHERE id = ?')
+            .run(after.name, after.notes, after.pinned ? 1 : 0, search, before.id)
+          const run = database.prepare('SELECT run FROM runs WHERE id = ?').pluck().get(before.id)
+          database.prepare('DELETE FROM run_tags WHERE run = ?').run(run)
+          const addTag = database.prepare('INSERT INTO run_tags (run, tag) VALUES (?, ?)')
+          for (const tag of after.tags) addTag.run(run, tag)
+          return after
+        })
+        .immediate()
+    )
+  }
+
+  /** Takes runs from the list; they stay restorable for a week. Gives how many there were. */
+  remove(ids: readonly string[]): Promise<number> {
+    return this.#mark(ids, 'UPDATE runs SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL', [Date.now()])
+  }
+
+  /** Brings removed runs back. Gives how many there were. */
+  restore(ids: readonly string[]): Promise<number> {
+    return this.#mark(ids, 'UPDATE runs SET deleted_at = NULL WHERE id = ? AND deleted_at IS NOT NULL', [])
+  }
+
+  #mark(ids: readonly string[], sql: string, values: readonly number[]): Promise<number> {
+    return this.#after(database =>
+      database
+        .transaction(() => {
+          const mark = database.prepare(sql)
+          return ids.reduce((sum, id) => sum + mark.run(...values, id).changes, 0)
+        })
+        .immediate()
+    )
+  }
+
+  /** Deletes runs for good, removed ones too, and gives their room back to the disk; pinned ones stay unless they are meant too. */
+  clear({ pinned }: { pinned: boolean }): Promise<number> {
+    return this.#after(database => {
+      const shown = Number(
+        database
+          .prepare(`SELECT count(*) FROM runs WHERE deleted_at IS NULL${pinned ? '' : ' AND pinned = 0'}`)
+          .pluck()
+          .get()
+      )
+      database.prepare(`DELETE FROM runs${pinned ? '' : ' WHERE pinned = 0 OR deleted_at IS NOT NULL'}`).run()
+      giveBack(database)
+      return shown
+    })
+  }
+
+  /** Deletes what was removed longer ago than it can be restored. */
+  #purge(database: Database): void {
+    const { changes } = database.prepare('DELETE FROM runs WHERE deleted_at < ?').run(Date.now() - restorableMs)
+    if (changes > 0) giveBack(database)
+  }
+
+  /** Writes what is still to be written and closes the file. */
+  async close(): Promise<void> {
+    await this.#writing
+    this.#opened?.close()
+    this.#opened = null
+  }
+}
+
+/** Gives the room of deleted rows back to the disk. */
+function giveBack(database: Database): void {
+  database.pragma('incremental_vacuum')
+  database.pragma('wal_checkpoint(TRUNCATE)')
+}
