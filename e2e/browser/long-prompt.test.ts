@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { photograph } from '../chromium.ts'
 import { temporaryFolder } from '../command-line.ts'
 import { makeLongContextModel } from '../long-context-model.ts'
-import { keepPictureOfFailures, openWorkbench, runPrompt, type Workbench } from '../workbench.ts'
+import { afterRun, keepPictureOfFailures, openWorkbench, runPrompt, type Workbench } from '../workbench.ts'
 
 const folder = temporaryFolder()
 const sentence = 'Would you be able to travel through time using a wormhole?'
@@ -16,18 +16,16 @@ beforeAll(async () => {
   const { model, sae } = await makeLongContextModel(folder)
   workbench = await openWorkbench(temporaryFolder())
   page = workbench.page
-  const open = async (picker: 'model-picker' | 'add-sae', path: string, shown: string) => {
-    await page.getByTestId(picker).click()
-    await page.getByTestId('path-field').fill(path)
-    await page.getByTestId('path-field').press('Enter')
-    await page
-      .getByRole('button', { name: new RegExp(shown) })
-      .first()
-      .waitFor()
-  }
-  await open('model-picker', model, 'long-context')
-  await open('add-sae', sae, 'sae')
+  const open = (picker: 'model-picker' | 'add-sae', path: string) =>
+    afterRun(page, async () => {
+      await page.getByTestId(picker).click()
+      await page.getByTestId('path-field').fill(path)
+      await page.getByTestId('path-field').press('Enter')
+    })
+  await open('model-picker', model)
+  await open('add-sae', sae)
   await runPrompt(page, Array.from({ length: 310 }, () => sentence).join(' '))
+  await page.waitForFunction(() => /[4-9],\d{3} tokens/.test(document.querySelector('[data-testid="token-count"]')?.textContent ?? ''))
   count = Number(/([\d,]+) tokens/.exec((await page.getByTestId('token-count').textContent()) ?? '')?.[1]?.replace(',', ''))
 })
 afterAll(() => workbench?.close())
