@@ -27,6 +27,7 @@ import {
   sourceOverview,
   sourceSummary
 } from './explanations.ts'
+import { activeFeatures, activeFeaturesRequest, featureReadingEvent, featureReadingRequest } from './feature-readings.ts'
 import { generationEvent, generationRequest } from './generation.ts'
 import { filePart } from './held-files.ts'
 import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
@@ -73,7 +74,7 @@ import {
 import { chatTemplate, promptChange, savedPrompt } from './prompts.ts'
 import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable, sourceTrap } from './releases.ts'
-import { activeFeature, prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
+import { explainedFeature, prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
 import { saeCheckEvent, saeCheckRequest } from './sae-check.ts'
 import { bucketListRequest, syncPlanEvent, syncRequest, syncState } from './sync.ts'
 
@@ -150,6 +151,10 @@ export const contract = {
     generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
     /** Ranks, logits and probabilities of answers to a prompt, token by token. */
     testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
+    /** Reads every active feature of one SAE in every variant, not only the strongest; holds the values until the stream ends. */
+    readFeatures: procedure.input(featureReadingRequest).output(eventIterator(featureReadingEvent)),
+    /** The values of a reading that is held. */
+    activeFeatures: procedure.input(activeFeaturesRequest).output(activeFeatures),
     /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     /** A prompt's tokens, however many. */
@@ -218,7 +223,7 @@ export const contract = {
     /** Features as a run lists them, without their activations: what the mirror knows of them now. Unknown ones are left out. */
     explain: procedure
       .input(z.object({ source: z.string(), indices: z.array(z.int().nonnegative()).max(100_000) }))
-      .output(z.array(activeFeature.omit({ activation: true }))),
+      .output(z.array(explainedFeature)),
     /** Every hit, to a file of the engine's machine or one that it holds until the stream ends. */
     export: procedure.input(hitExportRequest).output(eventIterator(hitExportEvent)),
     exportPart: partOfFile,

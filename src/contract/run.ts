@@ -148,6 +148,10 @@ export const activeFeature = z.object({
 })
 export type ActiveFeature = z.infer<typeof activeFeature>
 
+/** What the mirror knows of a feature wherever it fired; `density` is the share of tokens on which it is active. */
+export const explainedFeature = activeFeature.omit({ activation: true }).extend({ density: z.number().nullable() })
+export type ExplainedFeature = z.infer<typeof explainedFeature>
+
 /** An SAE's reading of one variant; metrics run over `positions` positions, by default all but special tokens. `features[i]` fired at token i, strongest first. */
 export const saeReading = z.object({
   /** Mean number of active features. */
@@ -161,6 +165,8 @@ export const saeReading = z.object({
   positions: z.int(),
   /** The same over all positions, special tokens too. */
   withSpecial: z.object({ l0: maybeNumber, explainedVariance: maybeNumber, positions: z.int() }),
+  /** How many features are active at each position. */
+  active: z.array(z.int()),
   features: z.array(z.array(activeFeature))
 })
 export type SaeReading = z.infer<typeof saeReading>

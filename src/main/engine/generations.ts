@@ -30,7 +30,7 @@ class Explainer {
         const unknown = active.map(({ index }) => index).filter(index => !known.has(index))
         if (unknown.length > 0) {
           const found = await this.#mirror.explanationsOf(source, unknown)
-          for (const index of unknown) known.set(index, found.get(index) ?? { maxActivation: null, explanations: [] })
+          for (const index of unknown) known.set(index, found.get(index) ?? { maxActivation: null, density: null, explanations: [] })
         }
         return [
           sae,

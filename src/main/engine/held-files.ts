@@ -67,7 +67,7 @@ function isAlive(processId: number): boolean {
 }
 
 /** Settles when a signal aborts. */
-function ended(signal: AbortSignal | undefined): Promise<void> {
+export function ended(signal: AbortSignal | undefined): Promise<void> {
   return new Promise(resolve => {
     if (signal === undefined || signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })

@@ -25,6 +25,7 @@ import {
   type InferredAnswers,
   type InferredGeneration,
   type MeasureResult,
+  type ReadFeatures,
   type ToInference
 } from '../inference/messages.ts'
 import { processEntry } from './process-entry.ts'
@@ -231,6 +232,13 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'measure', id, job }), signal, onProgress)
     if (answer.kind !== 'measure') throw new Error(`the inference process answered a measurement with ${answer.kind}`)
     return answer.result
+  }
+
+  /** All active features of one of a job's SAEs, in every variant; waits and throws as `run` does. */
+  async readFeatures(job: InferenceJob, sae: string, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<ReadFeatures> {
+    const answer = await this.#inTurn(id => ({ kind: 'features', id, job, sae }), signal, onProgress)
+    if (answer.kind !== 'features') throw new Error(`the inference process answered features with ${answer.kind}`)
+    return answer.features
   }
 
   /** One activation and, with a window, its values; waits and throws as `run` does. */

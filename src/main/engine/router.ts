@@ -12,6 +12,7 @@ import { sourceTrapsOf } from '../library/traps.ts'
 import { testPrompt } from './answers.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
+import { FeatureReadings } from './feature-readings.ts'
 import { generate } from './generations.ts'
 import { HeldFiles } from './held-files.ts'
 import { exportHits } from './hit-export.ts'
@@ -43,6 +44,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 export function makeRouter(services: EngineServices) {
   const { library, prompts, mirror, downloads, history, notebook, syncs } = services
   const held = new HeldFiles(services.home)
+  const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
   const os = implement(contract).use(async ({ next }) => {
     try {
@@ -98,6 +100,8 @@ export function makeRouter(services: EngineServices) {
       checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
       testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
+      readFeatures: os.runs.readFeatures.handler(({ input, signal }) => withContractErrors(readings.read(input, signal))),
+      activeFeatures: os.runs.activeFeatures.handler(({ input }) => readings.of(input)),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
       chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))

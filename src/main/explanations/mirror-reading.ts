@@ -28,14 +28,15 @@ import { SimilarSearch } from './similar/similar-search.ts'
 import { countSource, type KnownWidth } from './source-overview.ts'
 import { SourceSummaries, type StoredSummary } from './source-summaries.ts'
 
-/** A feature's explanations and its known maximum. */
+/** A feature's explanations, its known maximum, and the share of tokens on which it is active. */
 export interface ExplainedFeature {
   readonly explanations: FeatureExplanation[]
   readonly maxActivation: number | null
+  readonly density: number | null
 }
 
 const explainedRow = z.object({ feature: z.number(), description: z.string(), explainer: z.string().nullable() })
-const maximumRow = z.object({ feature: z.number(), maximum: z.number().nullable() })
+const figuresRow = z.object({ feature: z.number(), maximum: z.number().nullable(), density: z.number().nullable() })
 const explanationRow = z.object({
   row: z.number(),
   external: z.string().nullable(),
@@ -243,7 +244,7 @@ export class MirrorReading {
     return files.map(file => isReadWhole(log.find(file), withEmbeddings))
   }
 
-  /** Each feature's own explanations, all of them, in the order of import, and its known maximum. Unknown features are left out. */
+  /** Each feature's own explanations, all of them, in the order of import, and its known maximum and density. Unknown features are left out. */
   explanationsOf(source: string, indices: readonly number[]): Map<number, ExplainedFeature> {
     const features = new Map<number, ExplainedFeature>()
     const number = this.#sourceNumber(source)
@@ -255,18 +256,18 @@ export class MirrorReading {
          WHERE e.source = ? AND e.feature IN (SELECT value FROM json_each(?)) ORDER BY e.feature, e.rowid`
       )
       .all(number, wanted)
-    const maxima = this.#database
+    const figures = this.#database
       .prepare(
-        `SELECT feature, max_activation AS maximum FROM feature_statistics WHERE source = ? AND feature IN (SELECT value FROM json_each(?))`
+        `SELECT feature, max_activation AS maximum, density FROM feature_statistics WHERE source = ? AND feature IN (SELECT value FROM json_each(?))`
       )
       .all(number, wanted)
-    for (const row of maxima) {
-      const { feature, maximum } = maximumRow.parse(row)
-      features.set(feature, { explanations: [], maxActivation: maximum })
+    for (const row of figures) {
+      const { feature, maximum, density } = figuresRow.parse(row)
+      features.set(feature, { explanations: [], maxActivation: maximum, density })
     }
     for (const row of explained) {
       const { feature, description, explainer } = explainedRow.parse(row)
-      const known = features.get(feature) ?? { explanations: [], maxActivation: null }
+      const known = features.get(feature) ?? { explanations: [], maxActivation: null, density: null }
       known.explanations.push({ description, explainer })
       features.set(feature, known)
     }

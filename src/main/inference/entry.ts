@@ -5,6 +5,7 @@
 import os from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
 import { CompiledPlans } from './compiled.ts'
 import { evaluatePass } from './evaluation.ts'
@@ -30,6 +31,8 @@ const hookState: HookState = {
 }
 /** Plans of checks, apart from those of runs. */
 const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+/** Plans that rank more features than runs do. */
+const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
@@ -108,7 +111,10 @@ async function answer(message: ToInference): Promise<void> {
     else if (message.kind === 'answers') send(await score(message))
     else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
     else if (message.kind === 'measure') send(await measure(message))
-    else if (message.kind === 'effects') {
+    else if (message.kind === 'features') {
+      const features = await readFeatures(message.job, message.sae, featureState, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'features', id: message.id, features })
+    } else if (message.kind === 'effects') {
       const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'effects', id: message.id, effects })
     } else if (message.kind === 'evaluate') {

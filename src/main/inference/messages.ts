@@ -117,6 +117,18 @@ const float32 = z.instanceof(Float32Array)
 export const windowAnswer = activationValues.extend({ values: float32, norms: float32.nullable() })
 export type WindowAnswer = z.infer<typeof windowAnswer>
 
+const int32 = z.instanceof(Int32Array<ArrayBuffer>)
+
+/** An SAE's active features in every variant, sparse; `active` counts them at each position, also those beyond `perPosition`. */
+export const readFeatures = z.object({
+  dSae: z.int(),
+  perPosition: z.int(),
+  variants: z.array(
+    z.object({ variant: z.string(), active: int32, starts: int32, features: int32, activations: z.instanceof(Float32Array<ArrayBuffer>) })
+  )
+})
+export type ReadFeatures = z.infer<typeof readFeatures>
+
 export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), id: z.int(), job: inferenceJob }),
   z.object({ kind: z.literal('tokenize'), id: z.int(), model: z.string(), prompt }),
@@ -124,6 +136,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('measure'), id: z.int(), job: inferenceJob }),
   /** Without a window the activation is computed and kept. */
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
+  z.object({ kind: z.literal('features'), id: z.int(), job: inferenceJob, sae: z.string() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
@@ -140,6 +153,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('hooks'), id: z.int(), table: hookTable }),
   z.object({ kind: z.literal('measure'), id: z.int(), result: measureResult }),
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
+  z.object({ kind: z.literal('features'), id: z.int(), features: readFeatures }),
   z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),

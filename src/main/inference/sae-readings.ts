@@ -54,6 +54,7 @@ export class SaeReadings {
       cosineSimilarity: perPosition(cosines),
       positions: n,
       withSpecial: this.#overAll(variant),
+      active: Array.from({ length: this.#measured.length }, (_, at) => this.#rows.active.row(variant)[at] ?? 0),
       features: this.#features(variant)
     }
   }
@@ -62,6 +63,33 @@ export class SaeReadings {
   meanNorm(variant: number): number | null {
     const norms = this.#measured.flatMap((counts, at) => (counts ? [Math.sqrt(this.#rows.targetSquare.row(variant)[at] ?? 0)] : []))
     return norms.length === 0 ? null : norms.reduce((sum, norm) => sum + norm, 0) / norms.length
+  }
+
+  /** All features that the graph ranked and that are active: those of position i are entries `starts[i]` to `starts[i + 1]`, strongest first. */
+  activeFeatures(variant: number): {
+    active: Int32Array<ArrayBuffer>
+    starts: Int32Array<ArrayBuffer>
+    features: Int32Array<ArrayBuffer>
+    activations: Float32Array<ArrayBuffer>
+  } {
+    const positions = this.#measured.length
+    const active = Int32Array.from({ length: positions }, (_, at) => this.#rows.active.row(variant)[at] ?? 0)
+    const strongest = this.#strongest
+    const k = strongest?.activations.shape[1] ?? 0
+    const starts = new Int32Array(positions + 1)
+    for (let at = 0; at < positions; at++) starts[at + 1] = (starts[at] ?? 0) + Math.min(k, active[at] ?? 0)
+    const features = new Int32Array(starts[positions] ?? 0)
+    const activations = new Float32Array(features.length)
+    const from = { values: strongest?.activations.row(variant), indices: strongest?.indices.row(variant) }
+    for (let at = 0; at < positions; at++) {
+      const [start = 0, end = 0] = starts.subarray(at, at + 2)
+      for (let entry = start; entry < end; entry++) {
+        const place = at * k + entry - start
+        features[entry] = from.indices?.[place] ?? 0
+        activations[entry] = from.values?.[place] ?? 0
+      }
+    }
+    return { active, starts, features, activations }
   }
 
   #total(variant: number, name: MeasureName, positions: readonly number[]): number {

@@ -61,6 +61,7 @@ export function someRun(prompt: string, tokens = 4): { request: RunRequest; resu
             cosineSimilarity: 0.95,
             positions: tokens - 1,
             withSpecial: { l0: 1, explainedVariance: 0.9, positions: tokens },
+            active: features.map(list => list.length),
             features
           }
         }

@@ -1,10 +1,10 @@
 /** The parts of ECharts that the charts use, and nothing else of it. Its HTML tooltips stay out: a strict style-src forbids them. */
-import { BarChart, LineChart } from 'echarts/charts'
+import { BarChart, LineChart, ScatterChart } from 'echarts/charts'
 import { GridComponent, LegendComponent } from 'echarts/components'
 import { init, use } from 'echarts/core'
 import { CanvasRenderer, SVGRenderer } from 'echarts/renderers'
 
-use([BarChart, LineChart, GridComponent, LegendComponent, CanvasRenderer, SVGRenderer])
+use([BarChart, LineChart, ScatterChart, GridComponent, LegendComponent, CanvasRenderer, SVGRenderer])
 
 export type { EChartsCoreOption, EChartsType } from 'echarts/core'
 export { init }

@@ -4,7 +4,7 @@ import { type ChartColors, positionOption } from './position-option.ts'
 import type { PositionSeries } from './position-series.ts'
 
 const width = 1200
-const height = 420
+const height = 480
 
 /** The chart as the text of an SVG. */
 export function positionSvg(series: PositionSeries, colors: ChartColors): string {

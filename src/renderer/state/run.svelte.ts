@@ -136,7 +136,10 @@ class CurrentRun implements PromptTask {
           const readings = Object.values(sae.byVariant)
           const indices = [...new Set(readings.flatMap(({ features }) => features.flat().map(({ index }) => index)))]
           const known = new Map(
-            (await client.explanations.explain({ source: sae.source, indices })).map(feature => [feature.index, feature])
+            (await client.explanations.explain({ source: sae.source, indices })).map(({ density: _, ...feature }) => [
+              feature.index,
+              feature
+            ])
           )
           const byVariant = Object.entries(sae.byVariant).map(([name, reading]) => {
             const features = reading.features.map(list =>

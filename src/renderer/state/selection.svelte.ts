@@ -13,10 +13,15 @@ class Selection {
   token = $state<number | null>(null)
   /** The position under the pointer in a strip, chart or table, or null. */
   hovered = $state<number | null>(null)
-  /** The pinned position: the inspector stays there while the selection moves on. */
-  pinned = $state<number | null>(null)
+  /** The pinned positions in the order of pinning: the inspector stays at the last one while the selection moves on. */
+  pins = $state.raw<readonly number[]>([])
   /** How many tokens the shown run has; 0 without a run. */
   count = $state(0)
+
+  /** The position pinned last, or null. */
+  get pinned(): number | null {
+    return this.pins.at(-1) ?? null
+  }
 
   /** Where the inspector looks: the pinned position, else the selected one. */
   get inspected(): number | null {
@@ -39,14 +44,15 @@ class Selection {
     this.select(this.token === null ? 0 : this.token + by)
   }
 
-  /** Pins the selected position, or lets a pin go. */
+  /** Pins a position, by default the selected one, or lets its pin go. */
   togglePin(position: number | null = this.token): void {
-    this.pinned = position === null || this.pinned === position ? null : position
+    if (position === null) return
+    this.pins = this.pins.includes(position) ? this.pins.filter(pin => pin !== position) : [...this.pins, position]
   }
 
-  /** Esc: lets the pin go first, then the selection. */
+  /** Esc: lets the pins go first, the last one first, then the selection. */
   letGo(): void {
-    if (this.pinned !== null) this.pinned = null
+    if (this.pins.length > 0) this.pins = this.pins.slice(0, -1)
     else this.select(null)
   }
 
@@ -54,7 +60,7 @@ class Selection {
   fit(count: number): void {
     this.count = count
     if (this.token !== null && this.token > count) this.token = null
-    if (this.pinned !== null && this.pinned > count) this.pinned = null
+    this.pins = this.pins.filter(pin => pin <= count)
     this.hovered = null
   }
 }

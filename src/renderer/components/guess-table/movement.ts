@@ -16,10 +16,10 @@ export function movement(token: Pick<Guess, 'id'>, place: number, baseline: read
   return before < 0 ? 'new' : before - place
 }
 
-export function movementInWords(moved: number | 'new'): string {
-  if (moved === 'new') return "not in clean's list"
-  if (moved === 0) return 'the same place as in clean'
-  return `${Math.abs(moved)} ${Math.abs(moved) === 1 ? 'place' : 'places'} ${moved > 0 ? 'up' : 'down'} against clean`
+export function movementInWords(moved: number | 'new', baseline: string): string {
+  if (moved === 'new') return `not in the list of ${baseline}`
+  if (moved === 0) return `the same place as in ${baseline}`
+  return `${Math.abs(moved)} ${Math.abs(moved) === 1 ? 'place' : 'places'} ${moved > 0 ? 'up' : 'down'} against ${baseline}`
 }
 
 /** A movement as a sign. */

@@ -26,17 +26,24 @@ export function variantRow(result: RunResult, name: string): StripRow {
   }
 }
 
-/** A variant against clean: difference of the tokens' log-probs, or KL of the prediction of each position (so `next` has one). */
+/** A variant against the baseline, which is the first one: difference of the tokens' log-probs; or KL(clean || variant) of the prediction of each position, so `next` has one. */
 export function differenceRow(result: RunResult, name: string, measure: DifferenceMeasure): StripRow {
-  const clean = result.variants.find(candidate => candidate.name === 'clean')
+  const baseline = result.variants[0]
   const variant = result.variants.find(candidate => candidate.name === name)
   const values = Array.from({ length: result.tokens.length + 1 }, (_, i): MaybeNumber => {
     if (measure === 'kl') return klInto(result, name, i)
     const one = finiteOrNull(variant?.logProbs[i])
-    const other = finiteOrNull(clean?.logProbs[i])
+    const other = finiteOrNull(baseline?.logProbs[i])
     return one === null || other === null ? null : one - other
   })
   return { name, kind: 'difference', values, nextText: '' }
+}
+
+/** How much more a variant loses than the baseline, in nats. */
+export function lossIncrease(result: RunResult, name: string): number | null {
+  const one = finiteOrNull(result.variants.find(variant => variant.name === name)?.loss)
+  const baseline = finiteOrNull(result.variants[0]?.loss)
+  return one === null || baseline === null ? null : one - baseline
 }
 
 /** The largest absolute value of a row; 0 where it has none. */

@@ -9,6 +9,7 @@ const reading = (features: ReturnType<typeof feature>[][]) => ({
   explainedVariance: 1,
   cosineSimilarity: 1,
   positions: 2,
+  active: [0, 0, 0],
   withSpecial: { l0: 1, explainedVariance: 1, positions: 3 },
   features
 })

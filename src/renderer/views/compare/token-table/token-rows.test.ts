@@ -56,6 +56,7 @@ const result: RunResult = {
           explainedVariance: 1,
           cosineSimilarity: 1,
           positions: 3,
+          active: [2, 2, 2, 2],
           withSpecial: { l0: 2, explainedVariance: 1, positions: 4 },
           features: [
             [feature(1, 900, 1000)],

@@ -9,7 +9,7 @@ export const tokensTsvExplained =
   'One row per token and feature, with the token’s own values repeated, so that a spreadsheet can filter and pivot it; a token without features has one row. Values are unrounded; the order, the features and the hidden tokens are as shown.'
 
 /** One row per token and feature shown; the token's values are repeated, numbers are unrounded, several explanations are joined by ` | `. */
-export function tokensTsv(result: RunResult, choice: TableChoice): string {
+export function tokensTsv(result: RunResult, choice: TableChoice, positions: readonly number[] = sortedPositions(result, choice)): string {
   const reading = readingOf(result, choice)
   const source = result.saes.find(sae => sae.name === choice.sae)?.source ?? ''
   const header = [
@@ -33,7 +33,7 @@ export function tokensTsv(result: RunResult, choice: TableChoice): string {
           'explainer'
         ])
   ]
-  const rows = sortedPositions(result, choice).flatMap(position => {
+  const rows = positions.flatMap(position => {
     const row = tokenRow(result, position, reading, choice)
     if (row === null) return []
     const own = [String(position), String(row.token.id), row.token.text, ...row.logProbs.map(fullValue)]
