@@ -3,7 +3,7 @@
 import { either } from './expression.ts'
 import { backwardPairTerm, encodePiece, longRunTerm, pairTerm, patternsOf, type RunPattern } from './index-terms.ts'
 import type { KnownTerms } from './known-terms.ts'
-import type { Vocabulary } from './vocabulary.ts'
+import type { RunFinder } from './vocabulary.ts'
 
 /** More runs than this are not asked for one by one: a piece that so many share is found soon by looking at texts. */
 const mostRuns = 5000
@@ -35,7 +35,7 @@ function starting(term: string): string {
 }
 
 /** One run, cut at one end or both or at none. */
-function planOfRun(pattern: RunPattern, vocabulary: Vocabulary): LiteralPlan {
+function planOfRun(pattern: RunPattern, vocabulary: RunFinder): LiteralPlan {
   const { run, start, end } = pattern
   if (start && end) return { ...unknown, expression: exact(encodePiece(run)) }
   const runs = vocabulary.matching(pattern, mostRuns)
@@ -45,7 +45,7 @@ function planOfRun(pattern: RunPattern, vocabulary: Vocabulary): LiteralPlan {
 }
 
 /** Two runs, both cut: the fewer of those that may stand on one side say which pairs to ask for. Null where both are many. */
-function cutPair(left: RunPattern, right: RunPattern, vocabulary: Vocabulary, terms: KnownTerms): string | 'none' | null {
+function cutPair(left: RunPattern, right: RunPattern, vocabulary: RunFinder, terms: KnownTerms): string | 'none' | null {
   const lefts = vocabulary.matching(left, mostRuns)
   const rights = vocabulary.matching(right, mostRuns)
   if (lefts?.length === 0 || rights?.length === 0) return 'none'
@@ -81,8 +81,22 @@ function worthwhile(clauses: readonly SizedClause[], factor: number): string {
   return wanted.map(({ term, isStart }) => (isStart ? starting(term) : exact(term))).join(' AND ')
 }
 
+/**
+ * How many terms the plan of an upper-cased query would ask for one by one, because its runs are cut: where they are many, hits are
+ * dense as a rule, and looking at texts finds them sooner. 0 where it asks for a few.
+ */
+export function alternativesOf(upperQuery: string, vocabulary: RunFinder): number {
+  const patterns = patternsOf(upperQuery)
+  const [first, second] = patterns
+  if (first === undefined || patterns.length > 2) return 0
+  const isByRuns = second === undefined ? !(first.start && first.end) : !first.start && !second.end
+  if (!isByRuns) return 0
+  const sizes = patterns.map(pattern => vocabulary.matching(pattern, mostRuns)?.length ?? mostRuns)
+  return Math.min(...sizes)
+}
+
 /** The plan of an upper-cased query that is not empty. */
-export function planOf(upperQuery: string, vocabulary: Vocabulary, terms: KnownTerms): LiteralPlan {
+export function planOf(upperQuery: string, vocabulary: RunFinder, terms: KnownTerms): LiteralPlan {
   const patterns = patternsOf(upperQuery)
   const [first, second] = patterns
   if (first === undefined) return unknown

@@ -4,14 +4,18 @@ import { noTerm } from './expression.ts'
 import type { CountedQuestion } from './hit-counter.ts'
 import { hasLongRun, longRunTerm } from './index-terms.ts'
 import type { KnownTerms } from './known-terms.ts'
-import { type LiteralPlan, orLongRuns, planOf } from './literal-plan.ts'
+import { alternativesOf, type LiteralPlan, orLongRuns, planOf } from './literal-plan.ts'
 import { containsUpper } from './matches.ts'
 import type { RowFilter } from './row-filter.ts'
 import { type Cancelled, narrowed, type TextRow, type TextWalk } from './text-walk.ts'
-import type { Vocabulary } from './vocabulary.ts'
+import { RememberedRuns, type Vocabulary } from './vocabulary.ts'
 
 /** Texts looked at before the index is asked: where hits are dense that is quicker. */
 const firstLook = 3000
+/** Texts that are looked at in the time that asking for one term takes, some 50 us. */
+const textsPerTerm = 100
+/** Most that are looked at instead of asking, some 40 ms. */
+const longestLook = 80_000
 /** And those of a rough expression, before all that the index knows is asked for. */
 const secondLook = 8000
 
@@ -42,9 +46,14 @@ export class LiteralSearch {
       this.#walk.run({ expression, accepts }, filter.ranges, { from, most, cancelled }, visit)
     const isDone = (next: number | null): next is null => next === null || hits.length === count
 
-    const afterLook = go(null, after + 1, firstLook)
+    const afterFirst = go(null, after + 1, firstLook)
+    if (isDone(afterFirst)) return hits
+    // As long as asking would take, texts are looked at: so it takes at most twice as long as the better of the two.
+    const runs = new RememberedRuns(this.#vocabulary)
+    const looked = Math.min(longestLook, alternativesOf(upper, runs) * textsPerTerm)
+    const afterLook = looked === 0 ? afterFirst : go(null, afterFirst, looked)
     if (isDone(afterLook)) return hits
-    const plan = planOf(upper, this.#vocabulary, this.#terms)
+    const plan = planOf(upper, runs, this.#terms)
     const afterRough = plan.rough === null ? afterLook : go(this.#expression(plan.rough, filter), afterLook, secondLook)
     if (!isDone(afterRough)) go(this.#expressionOf(plan, filter), afterRough, Number.POSITIVE_INFINITY)
     return hits
