@@ -128,6 +128,7 @@ describe('on the demo', () => {
 
   test('the numbers are in a table, and are copied with their full values', async () => {
     await page.getByTestId('tab-table').click()
+    await page.getByTestId('generated-table').waitFor()
     const tokens = await tokensOf('clean').catch(() => [])
     expect(tokens).toEqual([])
     const first = await page
