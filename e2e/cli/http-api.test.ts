@@ -139,6 +139,17 @@ describe('the API', () => {
     expect((await ask('/api/engine/status')).status).toBe(200)
   })
 
+  test('answers who accepts JSON alone with the result, also of streams that do not end by themselves', async () => {
+    const json = { headers: { Accept: 'application/json' } }
+    expect(await (await ask('/api/engine/watch', json)).json()).toMatchObject({ type: 'status', status: { inference: expect.any(String) } })
+    expect(await (await ask('/api/downloads/watch', json)).json()).toEqual([])
+    const sae = { name: 'res', path: join(root, 'resources/demo/saes/demo-scope-res/layer_2/width_1k/average_l0_15') }
+    const variants = [{ name: 'clean', splices: [] }]
+    const run = { model: join(root, 'resources/demo/model'), saes: [sae], prompt: { text: 'Once upon a time' }, variants }
+    const read = await ask('/api/runs/readFeatures', { ...json, body: JSON.stringify({ run, sae: 'res' }) })
+    expect(await read.json()).toMatchObject({ type: 'result', reading: { sae: 'res', dSae: 1024 } })
+  })
+
   test('stops the work of a client that goes away', async () => {
     const leave = new AbortController()
     const variants = [{ name: 'clean', splices: [] }]

@@ -1,9 +1,8 @@
 /** `splice generate`: continues a prompt under several variants. */
-import { SpliceError } from '../../contract/errors.ts'
-import type { GenerationRequest, GenerationResult } from '../../contract/generation.ts'
-import type { Engine } from '../engine/engine.ts'
+import type { GenerationEvent, GenerationResult } from '../../contract/generation.ts'
 import { exitCode } from './exit.ts'
 import { readGenerationOrder } from './generate-request.ts'
+import { resultOf, showStage } from './result-of.ts'
 import { refuseSharedHook } from './shared-hook.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
@@ -13,19 +12,15 @@ export async function generate(argv: readonly string[], terminal: Terminal): Pro
   const { request, db, json } = readGenerationOrder(argv)
   const result = await withEngine({ db, infers: true, explains: request.topFeatures > 0 }, async client => {
     await refuseSharedHook(client, request)
-    return resultOf(client, request, terminal)
+    const events = await client.runs.generate(request, { signal: terminal.signal })
+    const onEvent = (event: GenerationEvent) => {
+      if (event.type === 'progress') showStage(terminal, event)
+    }
+    return (await resultOf(events, 'generation', onEvent)).result
   })
   for (const warning of json ? [] : result.warnings) terminal.note(`splice: ${warning}`)
   await terminal.print(json ? `${JSON.stringify(asJson(result, request.samples))}\n` : asText(result, request.samples))
   return exitCode.done
-}
-
-async function resultOf(client: Engine['client'], request: GenerationRequest, terminal: Terminal): Promise<GenerationResult> {
-  for await (const event of await client.runs.generate(request, { signal: terminal.signal })) {
-    if (event.type === 'result') return event.result
-    if (event.type === 'progress') terminal.progress(`${event.stage} ${Math.round(event.fraction * 100)}%`)
-  }
-  throw new SpliceError('engine/no-result', 'The engine ended the generation without a result.', { mistake: false })
 }
 
 /** One entry for each continuation; of several samples each has its number. */

@@ -1,11 +1,11 @@
 /** `splice import`: explanation files into the mirror. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { SpliceError } from '../../contract/errors.ts'
 import type { ImportEvent } from '../../contract/explanations.ts'
 import type { Engine } from '../engine/engine.ts'
 import { type Grammar, mistake, quoted, readArguments, readDb } from './arguments.ts'
 import { exitCode } from './exit.ts'
+import { resultOf } from './result-of.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
 
@@ -47,9 +47,6 @@ async function imported(
   request: { paths: string[]; embeddings: boolean },
   terminal: Terminal
 ): Promise<Imported> {
-  for await (const event of await client.explanations.importFiles(request, { signal: terminal.signal })) {
-    if (event.type === 'result') return event
-    terminal.progress(`${event.file} ${event.rows} rows ${Math.round(event.fraction * 100)}%`)
-  }
-  throw new SpliceError('engine/no-result', 'The engine ended the import without a result.', { mistake: false })
+  const events = await client.explanations.importFiles(request, { signal: terminal.signal })
+  return resultOf(events, 'import', ({ file, rows, fraction }) => terminal.progress(`${file} ${rows} rows ${Math.round(fraction * 100)}%`))
 }

@@ -1,11 +1,11 @@
 /** `splice library`: the models and SAEs on this disk. */
-import { SpliceError } from '../../contract/errors.ts'
 import type { DiskContents, HubPlace } from '../../contract/library.ts'
 import type { Engine } from '../engine/engine.ts'
 import { aligned } from './aligned.ts'
 import { type Grammar, readArguments, readDb } from './arguments.ts'
 import { formatBytes } from './bytes.ts'
 import { exitCode } from './exit.ts'
+import { resultOf } from './result-of.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
 
@@ -25,11 +25,8 @@ export async function library(argv: readonly string[], terminal: Terminal): Prom
 
 /** Looks through the library's folders, with progress. */
 export async function scanned(client: Engine['client'], terminal: Terminal): Promise<DiskContents> {
-  for await (const event of await client.library.scan({}, { signal: terminal.signal })) {
-    if (event.type === 'result') return event.contents
-    terminal.progress(`${event.folders} folders, ${event.folder}`)
-  }
-  throw new SpliceError('engine/no-result', 'The engine ended the scan without a result.', { mistake: false })
+  const events = await client.library.scan({}, { signal: terminal.signal })
+  return (await resultOf(events, 'scan', ({ folders, folder }) => terminal.progress(`${folders} folders, ${folder}`))).contents
 }
 
 const place = (path: string, hub: HubPlace | null) =>

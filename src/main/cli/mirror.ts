@@ -1,11 +1,11 @@
 /** `splice mirror`: looks after the mirror's file: state, check, backup, remove, compact. */
 import { resolve } from 'node:path'
-import { SpliceError } from '../../contract/errors.ts'
 import type { BackupResult, CheckResult, CompactResult, MirrorProgress, MirrorState, RemoveResult } from '../../contract/mirror.ts'
 import type { Engine } from '../engine/engine.ts'
 import { type Arguments, type Grammar, mistake, quoted, readArguments, readExistingDb, readSource } from './arguments.ts'
 import { formatBytes } from './bytes.ts'
 import { exitCode } from './exit.ts'
+import { resultOf } from './result-of.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
 
@@ -81,11 +81,10 @@ type WorkEvent<Result> = ({ type: 'progress' } & MirrorProgress) | { type: 'resu
 
 /** Shows progress until the result comes. */
 async function last<Result>(events: AsyncIterable<WorkEvent<Result>>, terminal: Terminal): Promise<Result> {
-  for await (const event of events) {
-    if (event.type === 'result') return event.result
-    terminal.progress(`${event.stage}${event.fraction === null ? '' : ` ${Math.floor(100 * event.fraction)}%`}`)
-  }
-  throw new SpliceError('engine/no-result', 'The engine ended the work without a result.', { mistake: false })
+  const { result } = await resultOf(events, 'work', ({ stage, fraction }) =>
+    terminal.progress(`${stage}${fraction === null ? '' : ` ${Math.floor(100 * fraction)}%`}`)
+  )
+  return result
 }
 
 function stateReport(state: MirrorState): Report {

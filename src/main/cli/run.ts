@@ -1,10 +1,9 @@
 /** `splice run`: one prompt under several variants, as a table or as JSON. */
 import type { Notice } from '../../contract/engine.ts'
-import { SpliceError } from '../../contract/errors.ts'
-import type { Alarm, RunRequest, RunResult, SaeResult } from '../../contract/run.ts'
-import type { Engine } from '../engine/engine.ts'
+import type { Alarm, RunRequest, SaeResult } from '../../contract/run.ts'
 import { checkCommand } from './check-request.ts'
 import { exitCode } from './exit.ts'
+import { resultOf, showStage } from './result-of.ts'
 import { readRunOrder } from './run-request.ts'
 import { runTable } from './run-table.ts'
 import { refuseSharedHook } from './shared-hook.ts'
@@ -20,7 +19,8 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
   const result = await withEngine({ db: order.db, infers: true, onNotice }, async client => {
     await refuseSharedHook(client, order.request)
-    return resultOf(client, order.request, terminal)
+    const events = await client.runs.run(order.request, { signal: terminal.signal })
+    return (await resultOf(events, 'run', event => showStage(terminal, event))).result
   })
   for (const warning of order.json ? [] : result.warnings) terminal.note(`splice: ${warning}`)
   for (const sae of result.saes) if (sae.alarm !== null) terminal.note(alarmLine(order.request, sae, sae.alarm))
@@ -31,12 +31,4 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
 /** The line for stderr when an SAE's figures are far from the published ones, with the command that looks into it. */
 function alarmLine(request: RunRequest, sae: SaeResult, { text }: Alarm): string {
   return `splice: ${sae.name}: ${text}; it may sit on another tensor than its own. To check: ${checkCommand(request, sae)}`
-}
-
-async function resultOf(client: Engine['client'], request: RunRequest, terminal: Terminal): Promise<RunResult> {
-  for await (const event of await client.runs.run(request, { signal: terminal.signal })) {
-    if (event.type === 'result') return event.result
-    terminal.progress(`${event.stage} ${Math.round(event.fraction * 100)}%`)
-  }
-  throw new SpliceError('engine/no-result', 'The engine ended the run without a result.', { mistake: false })
 }

@@ -7,6 +7,7 @@ import type { Engine } from '../engine/engine.ts'
 import { type Arguments, type Grammar, mistake, quoted, readArguments, readDb, readSource, readText } from './arguments.ts'
 import { formatBytes } from './bytes.ts'
 import { exitCode } from './exit.ts'
+import { resultOf } from './result-of.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
 
@@ -72,11 +73,10 @@ function readSelection(args: Arguments): SyncSelection {
 }
 
 async function estimated(client: Engine['client'], request: SyncRequest, terminal: Terminal): Promise<SyncEstimate> {
-  for await (const event of await client.sync.plan(request, { signal: terminal.signal })) {
-    if (event.type === 'result') return event.estimate
-    terminal.progress(`listing: ${event.files} files of ${event.sources} sources`)
-  }
-  throw new SpliceError('engine/no-result', 'The engine ended the listing without a result.', { mistake: false })
+  const events = await client.sync.plan(request, { signal: terminal.signal })
+  const listing = ({ files, sources }: { files: number; sources: number }) =>
+    terminal.progress(`listing: ${files} files of ${sources} sources`)
+  return (await resultOf(events, 'listing', listing)).estimate
 }
 
 async function synced(client: Engine['client'], request: SyncRequest, terminal: Terminal): Promise<SyncState> {

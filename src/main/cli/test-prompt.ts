@@ -1,12 +1,11 @@
 /** `splice test-prompt`: how well a model knows answers to a prompt, as TransformerLens's `test_prompt` shows it. */
-import { type Answer, type AnswersRequest, type AnswersResult, answersRequest } from '../../contract/answers.ts'
-import { SpliceError } from '../../contract/errors.ts'
+import { type Answer, type AnswersResult, answersRequest } from '../../contract/answers.ts'
 import { fromMaybeNumber, type MaybeNumber } from '../../contract/numbers.ts'
-import type { Engine } from '../engine/engine.ts'
 import { aligned } from './aligned.ts'
 import { type Arguments, type Grammar, mistake, readArguments, readCount, readDb } from './arguments.ts'
 import { exitCode } from './exit.ts'
 import { modelOptions, readIds, readModelArguments } from './model-arguments.ts'
+import { resultOf, showStage } from './result-of.ts'
 import { fixed, visible } from './run-table.ts'
 import { refuseSharedHook } from './shared-hook.ts'
 import type { Terminal } from './terminal.ts'
@@ -33,7 +32,8 @@ export async function testPrompt(argv: readonly string[], terminal: Terminal): P
   })
   const result = await withEngine({ db: readDb(args), infers: true, explains: false }, async client => {
     await refuseSharedHook(client, request)
-    return resultOf(client, request, terminal)
+    const events = await client.runs.testPrompt(request, { signal: terminal.signal })
+    return (await resultOf(events, 'test', event => showStage(terminal, event))).result
   })
   for (const warning of json ? [] : result.warnings) terminal.note(`splice: ${warning}`)
   await terminal.print(json ? `${JSON.stringify(result)}\n` : answersTable(result))
@@ -54,14 +54,6 @@ function readAnswers(args: Arguments): Answer[] {
   })
   if (answers.length > 0) return answers
   throw mistake('--answer', 'splice test-prompt needs an answer.', 'Add --answer TEXT or --answer-ids 54,7, as often as needed.')
-}
-
-async function resultOf(client: Engine['client'], request: AnswersRequest, terminal: Terminal): Promise<AnswersResult> {
-  for await (const event of await client.runs.testPrompt(request, { signal: terminal.signal })) {
-    if (event.type === 'result') return event.result
-    terminal.progress(`${event.stage} ${Math.round(event.fraction * 100)}%`)
-  }
-  throw new SpliceError('engine/no-result', 'The engine ended the test without a result.', { mistake: false })
 }
 
 /** A row for each answer token under each variant, then what each variant predicts after the prompt. */

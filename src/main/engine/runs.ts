@@ -1,16 +1,17 @@
 /** Runs as clients ask for them: decides the reading, sends the job to inference, puts explanations to the features. */
 import path from 'node:path'
-import type { ActiveFeature, RunEvent, RunRequest, RunResult, SaeResult } from '../../contract/run.ts'
+import type { RunEvent, RunRequest, RunResult, RunSae, SaeResult } from '../../contract/run.ts'
 import type { Mirror } from '../explanations/mirror.ts'
 import type { InferenceJob, InferenceResult } from '../inference/messages.ts'
 import { baselineOf } from '../inference/variants.ts'
 import { readingFacts } from '../library/releases.ts'
 import type { History } from '../runs/history.ts'
-import { EventQueue } from './event-queue.ts'
+import { FeatureExplainer } from './feature-explainer.ts'
 import type { InferenceProcess } from './inference-process.ts'
 import { chooseProcessing } from './processing.ts'
+import { withProgress } from './progress.ts'
 import { alarmOf } from './sae-check/alarm.ts'
-import { openRunSae } from './sae-loadings.ts'
+import { type OpenedSae, openRunSae } from './sae-loadings.ts'
 
 /** What a run says besides being kept. */
 type UnkeptEvent = Exclude<RunEvent, { type: 'result' }> | { type: 'result'; result: RunResult }
@@ -59,43 +60,40 @@ export async function* keptRun(
   }
 }
 
+/** The source that an SAE of a request explains its features by: the person's, else its release's; null for none. */
+export function sourceOf({ source }: Pick<RunSae, 'source'>, opened: OpenedSae | undefined): string | null {
+  return source === undefined ? (opened?.known?.source ?? null) : source
+}
+
 /** A run's events: its progress, then its result. Ending the iteration early cancels the run. */
-export async function* run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<UnkeptEvent, void> {
-  const { job, opened, flags, from, reason } = await jobOf(request, services)
-  const abort = new AbortController()
-  const events = new EventQueue<RunEvent>()
-  const cancel = () => abort.abort()
-  signal?.addEventListener('abort', cancel, { once: true })
-  const work = services.inference
-    .run(job, abort.signal, (stage, fraction) => events.push({ type: 'progress', stage, fraction }))
-    .finally(() => events.close())
-  // The queue ends first; the error is thrown where the result is awaited.
-  work.catch(() => undefined)
-  try {
-    yield* events
-    const result = await work
-    const baseline = request.variants[baselineOf(request.variants) ?? -1]?.name
-    const known = opened.map(({ sae, known, published }, index): KnownOfSae => {
-      const source = request.saes[index]?.source
-      const reading = result.saes[index]?.byVariant[baseline ?? '']
-      return {
-        format: sae.format,
-        dIn: sae.dIn,
-        dSae: sae.dSae,
-        // What came with Splice is in no table of SAELens: its repository has no owner.
-        release: known === null || !known.repo.includes('/') ? null : { name: known.release, saeId: known.saeId },
-        source: source === undefined ? (known?.source ?? null) : source,
-        sourceChosenByHand: source !== undefined && source !== null,
-        published,
-        alarm: reading === undefined ? null : alarmOf(reading, published)
-      }
-    })
-    const explained = await explain(result, known, services.mirror)
-    yield { type: 'result', result: { ...explained, processing: [...flags], processingFrom: from, processingReason: reason } }
-  } finally {
-    signal?.removeEventListener('abort', cancel)
-    abort.abort()
-  }
+export function run(request: RunRequest, services: RunServices, signal?: AbortSignal): AsyncGenerator<UnkeptEvent, void> {
+  return withProgress(
+    signal,
+    async (abort, onProgress): Promise<RunResult> => {
+      const { job, opened, flags, from, reason } = await jobOf(request, services)
+      const result = await services.inference.run(job, abort, onProgress)
+      const baseline = request.variants[baselineOf(request.variants) ?? -1]?.name
+      const known = opened.map((its, index): KnownOfSae => {
+        const { sae, known: release, published } = its
+        const asked: Pick<RunSae, 'source'> = request.saes[index] ?? {}
+        const reading = result.saes[index]?.byVariant[baseline ?? '']
+        return {
+          format: sae.format,
+          dIn: sae.dIn,
+          dSae: sae.dSae,
+          // What came with Splice is in no table of SAELens: its repository has no owner.
+          release: release === null || !release.repo.includes('/') ? null : { name: release.release, saeId: release.saeId },
+          source: sourceOf(asked, its),
+          sourceChosenByHand: asked.source !== undefined && asked.source !== null,
+          published,
+          alarm: reading === undefined ? null : alarmOf(reading, published)
+        }
+      })
+      const explained = await explain(result, known, services.mirror)
+      return { ...explained, processing: [...flags], processingFrom: from, processingReason: reason }
+    },
+    result => ({ type: 'result' as const, result })
+  )
 }
 
 /** What a result says of an SAE besides what inference gives. */
@@ -107,20 +105,21 @@ async function explain(
   known: readonly KnownOfSae[],
   mirror: Mirror
 ): Promise<Omit<RunResult, 'processing' | 'processingFrom' | 'processingReason'>> {
+  const explainer = new FeatureExplainer(mirror)
   const saes = await Promise.all(
     result.saes.map(async (sae, index) => {
       const its = known[index]
       if (its === undefined) throw new Error(`the inference process gave an SAE ${sae.name} that the run does not have`)
-      const { source } = its
       const readings = Object.entries(sae.byVariant)
-      const fired = new Set(readings.flatMap(([, reading]) => reading.features.flat().map(feature => feature.index)))
-      const explanations = source === null ? new Map() : await mirror.explanationsOf(source, [...fired])
-      const explainFeature = ({ index, activation }: { index: number; activation: ActiveFeature['activation'] }): ActiveFeature => {
-        const found = explanations.get(index)
-        return { index, activation, maxActivation: found?.maxActivation ?? null, explanations: found?.explanations ?? [] }
-      }
+      await explainer.learn(
+        its.source,
+        readings.flatMap(([, reading]) => reading.features.flat().map(feature => feature.index))
+      )
       const byVariant = Object.fromEntries(
-        readings.map(([name, reading]) => [name, { ...reading, features: reading.features.map(atToken => atToken.map(explainFeature)) }])
+        readings.map(([name, reading]) => {
+          const features = reading.features.map(atToken => atToken.map(feature => explainer.explained(its.source, feature)))
+          return [name, { ...reading, features }]
+        })
       )
       return { ...sae, ...its, byVariant }
     })

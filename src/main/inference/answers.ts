@@ -10,7 +10,7 @@ import type { AnswersJob, InferredAnswers } from './messages.ts'
 import type { OpenModel } from './models.ts'
 import { requireContext, requireIds } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, prepare, promptOf } from './run.ts'
-import { largest, logSumExp } from './sampling.ts'
+import { largest, logSumExp, rankOf } from './sampling.ts'
 import { openSequences } from './sequence-pass.ts'
 
 /** An answer's tokens. Throws `run/empty-answer` and `run/token-id`. */
@@ -39,7 +39,7 @@ function judge(name: string, id: number, logits: Float32Array, topK: number, mod
   const logit = logits[id] ?? Number.NaN
   return {
     name,
-    rank: Number.isNaN(total) ? null : logits.reduce((rank, other) => rank + (other > logit ? 1 : 0), 0),
+    rank: Number.isNaN(total) ? null : rankOf(logits, id),
     logit: toMaybeNumber(logit),
     probability: toMaybeNumber(Math.exp(logit - total)),
     logProb: toMaybeNumber(logit - total),

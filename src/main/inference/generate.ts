@@ -6,7 +6,7 @@ import type { Token, Variant } from '../../contract/run.ts'
 import type { GenerationJob, GenerationStep, InferredContinuation, InferredFeatures, InferredGeneration } from './messages.ts'
 import type { OpenModel } from './models.ts'
 import { type InferenceState, type Pause, type Prepared, prepare, promptOf } from './run.ts'
-import { largest, logSumExp, type Randomness, randomnessOf, sampleToken } from './sampling.ts'
+import { largest, logSumExp, type Randomness, randomnessOf, rankOf, sampleToken } from './sampling.ts'
 import { openSequences, type PassResult } from './sequence-pass.ts'
 import { stopTokens } from './stop-tokens.ts'
 
@@ -83,7 +83,7 @@ function pickToken(sequence: Sequence, logits: Float32Array, job: GenerationJob,
   return {
     ...vocabulary.token(id),
     logProb: toMaybeNumber(logit - total),
-    rank: logits.reduce((rank, other) => rank + (other > logit ? 1 : 0), 0),
+    rank: rankOf(logits, id),
     top: largest(logits, job.topK).map(({ value, place }) => ({
       id: place,
       text: vocabulary.token(place).text,

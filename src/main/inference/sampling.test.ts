@@ -78,6 +78,15 @@ test('ties with the k-th largest stay', () => {
   expect([...seen].sort()).toEqual([0, 1, 2, 3])
 })
 
+test('a k of half a large vocabulary keeps that half', () => {
+  const values = Float32Array.from({ length: 200_000 }, (_, place) => (place * 7919) % 200_000)
+  const random = randomnessOf(4)
+  const flat = values.map(value => value / 1e6)
+  for (let draw = 0; draw < 20; draw++) {
+    expect(values[sampleToken(flat, { ...plain, topK: 100_000 }, none, random)]).toBeGreaterThanOrEqual(100_000)
+  }
+})
+
 test('the largest come in descending order, equal ones by their place', () => {
   expect(largest(Float32Array.of(3, 9, 3, 7, 9), 3)).toEqual([
     { value: 9, place: 1 },

@@ -24,7 +24,7 @@ export function randomnessOf(seed: number): Randomness {
   return () => uniformFloat64(generator)
 }
 
-/** The `k` largest values in descending order and where they are; equal values by their place. */
+/** The `k` largest values in descending order and where they are; equal values by their place. `k` is small: a list for people. */
 export function largest(values: Float32Array, k: number): { value: number; place: number }[] {
   const found: { value: number; place: number }[] = []
   let least = Number.NEGATIVE_INFINITY
@@ -37,6 +37,17 @@ export function largest(values: Float32Array, k: number): { value: number; place
     least = found[found.length - 1]?.value ?? least
   }
   return found
+}
+
+/** How many values are greater than the one at `place`: 0 is best. */
+export function rankOf(values: Float32Array, place: number): number {
+  const own = values[place] ?? Number.NaN
+  return values.reduce((rank, other) => rank + (other > own ? 1 : 0), 0)
+}
+
+/** The k-th largest value. */
+function kthLargest(values: Float32Array, k: number): number {
+  return values.toSorted()[values.length - k] ?? Number.NEGATIVE_INFINITY
 }
 
 /** log(sum(exp(values))) in double precision. */
@@ -56,7 +67,7 @@ export function sampleToken(logits: Float32Array, how: Sampling, counts: Readonl
     for (const [id, count] of counts) scaled[id] = (scaled[id] ?? 0) - how.frequencyPenalty * count
   }
   if (how.topK !== null && how.topK < scaled.length) {
-    const least = largest(scaled, how.topK).at(-1)?.value ?? Number.NEGATIVE_INFINITY
+    const least = kthLargest(scaled, how.topK)
     for (const [id, value] of scaled.entries()) if (value < least) scaled[id] = Number.NEGATIVE_INFINITY
   }
   const total = logSumExp(scaled)

@@ -1,11 +1,12 @@
 /** The chart by position as SVG for a report, with the theme's variables for colours, so that it is right in both themes. */
 import type { ChartColors } from '../charts/position-option.ts'
+import { positionPicture } from '../charts/position-picture.ts'
 import type { PositionSeries } from '../charts/position-series.ts'
 
 /** Draws with a stand-in colour per variable, then puts the variables in their places: ECharts knows no variables. */
-export async function chartSvg(series: PositionSeries): Promise<string> {
+export async function reportChart(series: PositionSeries): Promise<string> {
   // ECharts is heavy and is no part of the first chunk.
-  const { positionSvg } = await import('../charts/position-picture.ts')
+  const { chartSvg } = await import('../charts/chart-picture.ts')
   const variables: string[] = []
   const standIn = (variable: string): string => {
     const known = variables.indexOf(variable)
@@ -20,6 +21,6 @@ export async function chartSvg(series: PositionSeries): Promise<string> {
     variant: standIn,
     font: 'sans-serif'
   }
-  const svg = positionSvg(series, colors)
+  const svg = chartSvg(positionPicture(series, colors))
   return variables.reduce((text, variable) => text.replaceAll(standIn(variable), `var(${variable})`), svg)
 }

@@ -21,7 +21,7 @@ import { shortVariantName } from '../state/run-name.ts'
 import { looksOf, type ShownVariant } from '../state/shown-variants.ts'
 import { klInto } from '../views/compare/prediction.ts'
 import { differenceRow, largestValue, type StripRow, variantRow } from '../views/compare/strips.ts'
-import { chartSvg } from './chart-svg.ts'
+import { reportChart } from './chart-svg.ts'
 import { Html, html } from './escape.ts'
 import { reportStyle, scaleSteps, stepClass } from './report-style.ts'
 import type { ThemeVariables } from './theme-variables.ts'
@@ -42,7 +42,7 @@ export async function reportHtml(run: ExportedRun, choices: ReportChoices): Prom
   const { request, result, kept } = run
   const looks = looksOf(request)
   const title = kept?.name ?? (kept === null ? '' : kept.prompt.replaceAll(/\s+/g, ' ').slice(0, 120))
-  const chart = new Html(await chartSvg(positionSeries(result, looks)))
+  const chart = new Html(await reportChart(positionSeries(result, looks)))
   const body = html`<header><h1>${title === '' ? 'A run of Splice' : title}</h1>${facts(run)}</header>
 <h2>Summary</h2>${summary(result, looks)}
 <h2>Tokens</h2>${strips(result, looks, choices)}

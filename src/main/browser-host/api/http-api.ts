@@ -1,6 +1,6 @@
 /**
  * The contract over plain HTTP, for scripts: `POST /api/<part>/<procedure>` with JSON, described by /api/openapi.json. Streams are
- * server-sent events; a client that accepts application/json alone gets the last event of a stream, which is its result.
+ * server-sent events; a client that accepts application/json alone gets a stream's result, or the first word of one that only watches.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OpenAPIGenerator } from '@orpc/openapi'
@@ -26,7 +26,7 @@ const headers: Readonly<Record<string, string>> = {
 }
 
 interface ApiContext {
-  /** Whether a stream is to be answered by its last event. */
+  /** Whether a stream is to be answered by its result. */
   readonly wantsResult: boolean
 }
 
@@ -42,9 +42,9 @@ export class HttpApi {
     this.#handler = new OpenAPIHandler<ApiContext>(forwardingRouter(this.#connection.client), {
       plugins: [new BodyLimitPlugin({ maxBodySize: largestBody })],
       clientInterceptors: [
-        async ({ next, context }) => {
+        async ({ next, context, path }) => {
           const output = await next()
-          return context.wantsResult && isStream(output) ? await lastOf(output) : output
+          return context.wantsResult && isStream(output) ? await resultOf(output, path.at(-1) === 'watch') : output
         }
       ]
     })
@@ -82,7 +82,7 @@ export class HttpApi {
           title: 'Splice',
           version: version(),
           description:
-            'Everything that the workbench asks of its engine. Authorization: Bearer TOKEN, the token of the address that splice serve prints. Streams are server-sent events; with Accept: application/json a stream is answered by its last event, its result.'
+            'Everything that the workbench asks of its engine. Authorization: Bearer TOKEN, the token of the address that splice serve prints. Streams are server-sent events; with Accept: application/json a stream is answered by its result, one that only watches by its first event.'
         },
         servers: [{ url: '/api' }],
         components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
@@ -113,8 +113,12 @@ function isStream(output: unknown): output is AsyncIterable<unknown> {
   return typeof output === 'object' && output !== null && Symbol.asyncIterator in output
 }
 
-async function lastOf(events: AsyncIterable<unknown>): Promise<unknown> {
+/** A stream's result, after which it is ended, whatever it would have held until then; or the first event of one that only watches. */
+async function resultOf(events: AsyncIterable<unknown>, watches: boolean): Promise<unknown> {
   let last: unknown = null
-  for await (const event of events) last = event
+  for await (const event of events) {
+    last = event
+    if (watches || (typeof event === 'object' && event !== null && 'type' in event && event.type === 'result')) break
+  }
   return last
 }

@@ -12,7 +12,8 @@ import { KeptActivations } from '../kept-activations.ts'
 import type { HookJob, InferenceJob } from '../messages.ts'
 import { OpenModels } from '../models.ts'
 import { defaultBudget, type StageBudget } from '../plan.ts'
-import { expectHook, expectValues, golden, index, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
+import { expectHook, expectValues, golden, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
+import { modelCases } from './model-cases.ts'
 import { clean, isTranscoder, membersOf, saeCase, saeIndex, splicesOf } from './sae-cases.ts'
 
 const nothing = async () => undefined
@@ -89,35 +90,9 @@ async function valuesOf(hookJob: HookJob, hook: string, state: HookState, differ
   return { shape: kept.hook.shape, data: window.values }
 }
 
-interface Case {
-  readonly model: string
-  readonly reading: string
-  readonly prompt: string
-  readonly file: string
-  readonly order: readonly string[]
-}
-
-const recorded = await Promise.all(
-  index.models.flatMap(({ id: model, prompts }) =>
-    prompts.map(async ({ id: prompt }): Promise<Case[]> => {
-      const { variants } = await promptOf(model, prompt)
-      return Object.entries(variants).map(([reading, { file, cache_order: order = [] }]) => ({
-        model,
-        reading,
-        prompt,
-        file: path.join('runs', model, prompt, path.basename(file)),
-        order
-      }))
-    })
-  )
-)
-const further = index.extra_variants.flatMap(({ model, variant: reading, cache_order: order, runs }): Case[] =>
-  runs.map(({ prompt, file }) => ({ model, reading, prompt, file, order }))
-)
-
 describe('clean runs: every hook point of the cache, in its order', () => {
   // Some readings record outputs alone.
-  for (const { model, reading, prompt, file, order } of [...recorded.flat(), ...further].filter(each => each.order.length > 0)) {
+  for (const { model, reading, prompt, file, order } of modelCases.filter(each => each.order.length > 0)) {
     test(`${model} ${prompt} ${reading}`, async () => {
       const { ids } = await promptOf(model, prompt)
       const expected = await tensorsOf(golden(file))

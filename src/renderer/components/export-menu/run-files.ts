@@ -4,6 +4,7 @@ import type { KnownConfig } from '../../../export/python/model-loading.ts'
 import { pythonScript, type TransformerLens } from '../../../export/python/script.ts'
 import { type ExportedRun, fileStem, runJson } from '../../../export/run-export.ts'
 import { chartColors } from '../../charts/chart-colors.ts'
+import { positionPicture } from '../../charts/position-picture.ts'
 import { positionSeries } from '../../charts/position-series.ts'
 import { stripsPicture } from '../../charts/strips/strips-picture.ts'
 import { client } from '../../state/connection.svelte.ts'
@@ -66,13 +67,11 @@ export async function runFile(run: ExportedRun, kind: RunFile): Promise<{ name: 
       return named(await stripsPicture('png', result, looks))
     case 'strips.svg':
       return named(await stripsPicture('svg', result, looks))
-    case 'log-prob.png': {
-      const { positionPng } = await import('../../charts/position-picture.ts')
-      return named(await positionPng(positionSeries(result, looks), chartColors()))
-    }
+    case 'log-prob.png':
     case 'log-prob.svg': {
-      const { positionSvg } = await import('../../charts/position-picture.ts')
-      return named(text(positionSvg(positionSeries(result, looks), chartColors()), 'image/svg+xml'))
+      const { chartExport } = await import('../../charts/chart-picture.ts')
+      const picture = chartExport(() => positionPicture(positionSeries(result, looks), chartColors()))
+      return named(await (kind === 'log-prob.png' ? picture.png() : picture.svg()))
     }
   }
 }
