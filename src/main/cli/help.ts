@@ -65,6 +65,7 @@ export const commandHelp: Record<Command, string> = {
   run: `splice run --model DIR [--sae [NAME=]PATH[@HOOK]]... (--prompt TEXT | --ids 2,106,108) [--no-bos]
            [--sae-norm-factor NAME=F]...
            [--variants clean,spliced,spliced+error] [--variant NAME=sae1,sae2+error]...
+           [--edit VARIANT:SAE:FEATURE(xN|=N|+N)[@A:B]]...
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
            [--top-k 10] [--top-features 5] [--provider auto|cpu|webgpu|cuda|directml|coreml]
@@ -84,6 +85,10 @@ Runs one prompt under several variants and compares them.
   --variants LIST           some of clean, spliced (all SAEs), spliced+error (with the error term). Without it:
                             all three with an SAE, clean without one, clean alone where --variant is given
   --variant NAME=LIST       a variant of your own: SAEs by name, +error adds an SAE's error term
+  --edit EDIT               changes a feature in a variant: VARIANT:SAE:FEATURE, then xN multiplies its activation, =N
+                            sets it (=0 ablates), +N steers: adds N times its row of W_dec (N may be negative: +-5.6);
+                            @A:B only at these positions, @A: from there on. A variant that is not there is made: of all
+                            SAEs spliced for x and =, of the model as it is for +
   --splice-positions WHICH  all, no-special (leaves BOS and the like alone), or half-open ranges from zero
   --processing WHICH        TransformerLens's weight processing: none, all, auto, or a list of fold_ln,
                             center_writing_weights, center_unembed, fold_value_biases. auto is all without an
