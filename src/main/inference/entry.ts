@@ -53,7 +53,7 @@ const memoryInterval = 500
 const idleMemoryInterval = 5000
 /** What is not worth telling, in bytes. */
 const memoryStep = 1e6
-const memory = { toldBytes: 0, toldAt: 0 }
+const memory = { toldBytes: 0, toldAt: Number.NEGATIVE_INFINITY }
 
 /** Tells how much memory is resident, where that has changed. */
 function tellMemory(): void {

@@ -51,6 +51,11 @@ async function whyNot(name: ProviderChoice['provider']): Promise<string | null> 
     await tryProvider(name)
     return null
   } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown)
+    return plainReason(thrown instanceof Error ? thrown.message : String(thrown))
   }
+}
+
+/** What a person can use of ONNX Runtime's message: a failed assertion has the place and the code of it before the reason. */
+export function plainReason(message: string): string {
+  return message.replace(/^.* was false\. /s, '').trim()
 }

@@ -17,6 +17,8 @@ class SettingsInForce {
   values = $state.raw<Settings>(defaultSettings)
   /** Whether the engine has told what was kept. */
   loaded = $state(false)
+  /** How many settings of the file are not in force. */
+  problems: Promise<number> = Promise.resolve(0)
   #unkept: SettingsChange = {}
   #timer: ReturnType<typeof setTimeout> | undefined
   readonly #followers: Follower[] = []
@@ -37,7 +39,7 @@ class SettingsInForce {
     try {
       this.#take(withChange(await client.engine.settings(), this.#unkept))
       this.loaded = true
-      void this.#tellProblems()
+      this.problems = this.#tellProblems()
     } catch (thrown) {
       this.#tell('The settings cannot be read; defaults are in force.', errorOf(thrown))
     }
@@ -47,10 +49,10 @@ class SettingsInForce {
     notices.show({ level: 'warning', key: 'settings', message, error })
   }
 
-  async #tellProblems(): Promise<void> {
+  async #tellProblems(): Promise<number> {
     try {
       const { problems, file } = await client.engine.settingsReport()
-      if (problems.length === 0) return
+      if (problems.length === 0) return 0
       const message = problems.length === 1 ? 'A setting is not in force.' : `${problems.length} settings are not in force.`
       const hint = `It is under Settings. The file, ${file}, stays as it is meanwhile.`
       const error: ErrorData = {
@@ -61,8 +63,10 @@ class SettingsInForce {
         mistake: true
       }
       notices.show({ level: 'warning', key: 'settings', sticky: true, message, error })
+      return problems.length
     } catch (thrown) {
       this.#tell('It is not known whether all settings are in force.', errorOf(thrown))
+      return 1
     }
   }
 
