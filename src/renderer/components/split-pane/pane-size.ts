@@ -6,9 +6,10 @@ export interface PaneBounds {
   readonly mainLeast: number
 }
 
-/** A pane's own size: a share of the whole, not more than `most`. */
+/** A pane's own size: a share of the whole, from `least` to `most`. */
 export interface OwnSize {
   readonly share: number
+  readonly least: number
   readonly most: number
 }
 
@@ -31,7 +32,7 @@ export function draggedSize(size: number, extent: number, bounds: PaneBounds, ma
 export function paneTrack(size: number | null, own: OwnSize, { least, mainLeast }: PaneBounds): string {
   const largest = `max(${least}px, calc(100% - ${mainLeast}px))`
   return size === null
-    ? `clamp(${least}px, ${own.share * 100}%, min(${own.most}px, ${largest}))`
+    ? `clamp(${Math.max(least, own.least)}px, ${own.share * 100}%, min(${own.most}px, ${largest}))`
     : `clamp(${least}px, ${size}px, ${largest})`
 }
 
