@@ -217,6 +217,38 @@ describe('inference', () => {
   })
 })
 
+describe('the status bar', () => {
+  const bar = (part: string) => page.getByTestId(`status-${part}`)
+
+  test.skipIf(process.platform !== 'linux')('shows the memory that the inference process has, before and after it worked', async () => {
+    const resident = async () => Number(await bar('memory').getAttribute('data-resident'))
+    const measured = async () => {
+      const status = readFileSync(`/proc/${await processShown(page, 'status-inference')}/status`, 'utf8')
+      return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024
+    }
+    const isTrue = async () => Math.abs((await resident()) / (await measured()) - 1) < 0.1
+    await inCompare(() => runPrompt(page, 'The capital of Italy is Rome'))
+    await expect.poll(isTrue).toBe(true)
+    const [before, processBefore] = [await resident(), await processShown(page, 'status-inference')]
+    await field('threads').selectOption('1')
+    await expect.poll(() => processShown(page, 'status-inference')).not.toBe(processBefore)
+    await expect.poll(isTrue).toBe(true)
+    expect(await resident()).toBeLessThan(before)
+    expect(await bar('memory').getAttribute('data-mapped')).toBe('0')
+    await inCompare(() => runPrompt(page, 'The capital of France is Paris'))
+    await expect.poll(isTrue).toBe(true)
+    expect(Number(await bar('memory').getAttribute('data-mapped'))).toBeGreaterThan(2e6)
+    await reset('threads').click()
+  })
+
+  test('leads to what it shows', async () => {
+    await bar('mirror').click()
+    await page.getByTestId('sources').waitFor()
+    await bar('provider').click()
+    await page.getByTestId('settings').waitFor()
+  })
+})
+
 describe('folders and cache', () => {
   test('a folder that is added is looked through, and one that is reset away is not', async () => {
     const folder = join(home, 'some-folder')
