@@ -202,6 +202,22 @@ describe('what processes run with', () => {
     expect((await inference.run({ ...job, provider: 'auto' }, undefined, nothing)).provider).toBe('cpu')
   })
 
+  test('is the CPU after a process that ended while the provider was tried, which is not tried again and again', async () => {
+    const { inference, deaths } = start({ provider: 'webgpu', threads: null })
+    inference.start()
+    const { processId } = inference
+    if (processId === null) throw new Error('there is no process')
+    process.kill(processId, 'SIGKILL')
+    await inference.ready()
+    expect(inference).toMatchObject({
+      provider: 'cpu',
+      providerFellBack: true,
+      providerReason: expect.stringContaining('(SIGKILL) when it was tried')
+    })
+    expect(deaths.map(({ kind }) => kind)).toEqual(['inference/died'])
+    expect((await inference.run({ ...job, provider: 'auto' }, undefined, nothing)).provider).toBe('cpu')
+  })
+
   test('changes with another process, after what is under way', async () => {
     const { inference, deaths } = start()
     await inference.ready()
