@@ -20,7 +20,9 @@ describe('a pane', () => {
 
   test('has a track that holds the same bounds in every window', () => {
     expect(paneTrack(450, { share: 0.34, least: 336, most: 520 }, bounds)).toBe('clamp(280px, 450px, max(280px, calc(100% - 400px)))')
-    expect(paneTrack(null, { share: 0.34, least: 336, most: 520 }, bounds)).toBe('clamp(336px, 34%, min(520px, max(280px, calc(100% - 400px))))')
+    expect(paneTrack(null, { share: 0.34, least: 336, most: 520 }, bounds)).toBe(
+      'clamp(336px, 34%, min(520px, max(280px, calc(100% - 400px))))'
+    )
   })
 })
 
