@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
+import { attribute } from './attribution.ts'
 import { CompiledPlans } from './compiled.ts'
 import { evaluatePass } from './evaluation.ts'
 import { generate } from './generate.ts'
@@ -33,6 +34,8 @@ const hookState: HookState = {
 const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that rank more features than runs do. */
 const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+/** Plans that ablate features. */
+const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
@@ -140,6 +143,9 @@ async function answer(message: ToInference): Promise<void> {
     } else if (message.kind === 'effects') {
       const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'effects', id: message.id, effects })
+    } else if (message.kind === 'attribute') {
+      const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
+      send({ kind: 'attribute', id: message.id, result: await attribute(message.attributionJob, attributionState, pause) })
     } else if (message.kind === 'evaluate') {
       const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
       send({ kind: 'evaluate', id: message.id, pass })
