@@ -29,23 +29,30 @@ function rowsOfBatch({ transformer: { shape } }: Prepared['model'], positions: n
   return Math.max(1, Math.min(Math.ceil(usualPositions / positions), Math.floor(mostBytes / bytes)))
 }
 
+/** Throws `run/target` for features that the SAE does not have. */
+function checkFeatures({ sae, features = [], groups }: AttributionJob, dSae: number): void {
+  for (const [field, named] of [['features', features] as const, ...groups.map(group => ['groups', group.features] as const)]) {
+    const outside = named.find(index => index >= dSae)
+    if (outside === undefined) continue
+    throw new SpliceError('run/target', `feature ${outside} is none of the ${dSae} of ${sae.name}`, {
+      field,
+      hint: `The last one is ${dSae - 1}.`
+    })
+  }
+}
+
 /** Attributes a quantity to features. Throws what is wrong with the job's files or its request, and what `pause` throws. */
 export async function attribute(job: AttributionJob, state: InferenceState, pause: Pause): Promise<InferredAttribution> {
   const started = performance.now()
   const { sae, quantity: asked, ...choice } = job
   const clean: Variant = { name: 'clean', splices: [] }
   const base = { ...ablatedVariant(sae.name, [], choice), name: 'base' }
-  // What is named in the request is checked as a run of it would be.
-  const named = [...(job.features ?? []), ...job.groups.flatMap(({ features }) => features), 0]
-  const mentioned = ablatedVariant(
-    sae.name,
-    [...new Set(named)].map(index => ({ index, position: null })),
-    choice
-  )
-  const prepared = await prepare({ ...job, saes: [sae], variants: [clean, base, mentioned] }, state)
+  const some = ablatedVariant(sae.name, [{ index: 0, position: null }], choice)
+  const prepared = await prepare({ ...job, saes: [sae], variants: [clean, base, some] }, state)
   const { model, saes, tokens: whole } = prepared
   const [planned] = saes
   if (planned === undefined) throw new Error('an attribution has one SAE')
+  checkFeatures(job, planned.sae.dSae)
   const quantity = resolveQuantity(asked, whole, model)
   const tokens = whole.slice(0, neededTokens(quantity, whole))
   const reads: NonNullable<PlanRequest['attributes']> = quantity.kind === 'loss' ? 'all' : 'last'

@@ -260,7 +260,7 @@ describe('an attribution', async () => {
     ['an id that is not there', { quantity: { kind: 'log-prob', token: { id: 1e6 } } }, { kind: 'run/token-id', message: /1000000/ }],
     ['a token against itself', { quantity: { kind: 'logit-difference', token: { id: 7 }, other: { id: 7 } } }, { kind: 'run/target' }],
     ['text without a tokenizer', { quantity: { kind: 'log-prob', token: { text: 'a' } } }, { kind: 'tokenizer/missing' }],
-    ['a feature that is not there', { features: [99999] }, { kind: 'run/variants', message: /feature 99999/ }],
+    ['a feature that is not there', { features: [99999] }, { kind: 'run/target', message: /feature 99999 is none/ }],
     ['a loss of one token', { prompt: { ids: [2] }, quantity: { kind: 'loss' } }, { kind: 'run/target', message: /no loss/ }]
   ])('refuses %s', async (_, change, error) => {
     await expect(attributed({ ...job, quantity, ...change } as Parameters<typeof attributed>[0])).rejects.toMatchObject(error)
