@@ -12,6 +12,7 @@ import {
   provider,
   runSae,
   splicePositions,
+  type Token,
   token
 } from './run.ts'
 
@@ -42,6 +43,16 @@ export const resolvedQuantity = z.object({
   position: z.int().nullable()
 })
 export type ResolvedQuantity = z.infer<typeof resolvedQuantity>
+
+const named = ({ text, id }: Token) => `${JSON.stringify(text)} (${id})`
+
+/** A quantity in words; `tokens` are the prompt's. */
+export function describeQuantity({ kind, token, other, position }: ResolvedQuantity, tokens: readonly Token[]): string {
+  const at = position === null ? '' : ` after ${JSON.stringify(tokens[position]?.text ?? '')} at ${position}`
+  if (kind === 'log-prob' && token !== null) return `log-prob of ${named(token)}${at}`
+  if (kind === 'logit-difference' && token !== null && other !== null) return `logit of ${named(token)} minus ${named(other)}${at}`
+  return kind === 'loss' ? 'mean loss' : `KL(clean || ablated)${at}`
+}
 
 /** Features that are ablated together. */
 export const featureGroup = z.object({

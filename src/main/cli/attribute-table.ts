@@ -1,18 +1,7 @@
 /** What `splice attribute` prints: the base, features by their effect, groups and pairs. */
-import type { AttributionResult, ResolvedQuantity } from '../../contract/attribution.ts'
-import type { Token } from '../../contract/run.ts'
+import { type AttributionResult, describeQuantity } from '../../contract/attribution.ts'
 import { aligned } from './aligned.ts'
 import { fixed, saeLine, signed } from './run-table.ts'
-
-const named = ({ text, id }: Token) => `${JSON.stringify(text)} (${id})`
-
-/** A quantity in words. */
-export function describeQuantity({ kind, token, other, position }: ResolvedQuantity, tokens: readonly Token[]): string {
-  const at = position === null ? '' : ` after ${JSON.stringify(tokens[position]?.text ?? '')} at ${position}`
-  if (kind === 'log-prob' && token !== null) return `log-prob of ${named(token)}${at}`
-  if (kind === 'logit-difference' && token !== null && other !== null) return `logit of ${named(token)} minus ${named(other)}${at}`
-  return kind === 'loss' ? 'mean loss' : `KL(clean || ablated)${at}`
-}
 
 /** The whole result as text. */
 export function attributionTable(result: AttributionResult): string {
