@@ -25,8 +25,14 @@ export function misfits(page: Page): Promise<string[]> {
           pane.scrollWidth > pane.clientWidth + tolerance &&
           pane.querySelector('button, input, a') !== null &&
           pane.querySelector(':scope > table') === null
-        )
-          problems.push(`a pane scrolls sideways, ${pane.scrollWidth} in ${pane.clientWidth} px: ${name(pane).slice(0, 90)}`)
+        ) {
+          const edge = pane.getBoundingClientRect().right + tolerance
+          const wide = [...pane.querySelectorAll('*')].filter(element => element.getBoundingClientRect().right > edge)
+          const widest = wide.find(element => !wide.some(other => other !== element && element.contains(other))) ?? pane
+          problems.push(
+            `a pane scrolls sideways, ${pane.scrollWidth} in ${pane.clientWidth} px, with ${name(widest)}: ${name(pane).slice(0, 90)}`
+          )
+        }
       }
     }
 
