@@ -6,10 +6,9 @@ import { expect } from 'vitest'
 import { demo, root } from '../command-line.ts'
 import { afterRun, runPrompt } from '../workbench.ts'
 
-/** Where a state's files are: one for the test to write into, a copy of the demo's model that may be taken away, and the host's address. */
+/** What a state may use: a folder to write into, and the host's address. */
 export interface Grounds {
   readonly folder: string
-  readonly model: string
   readonly url: string
 }
 
@@ -557,6 +556,3 @@ export const viewStates: readonly ViewState[] = [
     }
   }
 ]
-
-/** The views without a model, once the one that was open is gone. */
-export const viewsWithoutModel = ['compare', 'features', 'test-prompt', 'generate', 'hooks'] as const

@@ -26,7 +26,7 @@ beforeAll(async () => {
   mkdirSync(pictures, { recursive: true })
   workbench = await openWorkbench(temporaryFolder())
   page = workbench.page
-  grounds = { folder, model: '', url: workbench.url }
+  grounds = { folder, url: workbench.url }
   await page.waitForFunction(() => /4,138 explanations/.test(document.querySelector('[data-testid="status-mirror"]')?.textContent ?? ''))
 })
 afterAll(() => workbench?.close())
@@ -61,31 +61,41 @@ describe('the table of states', () => {
   })
 })
 
-describe.each(viewStates)('$name', ({ name, reach }) => {
-  test('is accessible, fits and is walked by keyboard', async () => {
-    await putAway()
-    await page.setViewportSize(narrow)
-    await reach(page, grounds)
-    const problems: Record<string, string[]> = {}
-    const note = (kind: string, found: string[]) => {
-      if (found.length > 0) problems[kind] = found
-    }
-    const file = name.replaceAll(/\W+/g, '-').toLowerCase()
-    for (const colorScheme of ['dark', 'light'] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-      await settle()
-      await page.screenshot({ path: join(pictures, `${file}-${colorScheme}.png`) })
-    }
-    note('1024x640', await misfits(page))
-    await page.setViewportSize(usual)
-    for (const colorScheme of ['dark', 'light'] as const) {
-      await page.emulateMedia({ colorScheme })
-      await settle()
-      note(`axe-core, ${colorScheme}`, await seriousViolations(page))
-    }
-    note('Tab', await walkByTab(page))
-    expect(problems).toEqual({})
-  })
+/** Reaches a state at 1024x640 and gives all that is wrong with it, by what finds it. */
+async function problemsOf(name: string, reach: () => Promise<void>): Promise<Record<string, string[]>> {
+  await putAway()
+  await page.setViewportSize(narrow)
+  await reach()
+  const problems: Record<string, string[]> = {}
+  const note = (kind: string, found: string[]) => {
+    if (found.length > 0) problems[kind] = found
+  }
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await settle()
+    await page.screenshot({ path: join(pictures, `${name.replaceAll(/\W+/g, '-').toLowerCase()}-${colorScheme}.png`) })
+  }
+  note('1024x640', await misfits(page))
+  await page.setViewportSize(usual)
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme })
+    await settle()
+    note(`axe-core, ${colorScheme}`, await seriousViolations(page))
+  }
+  note('Tab', await walkByTab(page))
+  return problems
+}
+
+test.each(viewStates)('$name: accessible, all there, walked by keyboard', async ({ name, reach }) => {
+  expect(await problemsOf(name, () => reach(page, grounds))).toEqual({})
+})
+
+test('Runs, empty: accessible, all there, walked by keyboard', async () => {
+  await putAway()
+  await page.goto(`${new URL(workbench.url).origin}/#/runs`)
+  await page.getByTestId('runs-clear').click()
+  await page.getByTestId('clear-confirm').click()
+  expect(await problemsOf('Runs, empty', () => page.getByText('Every run is kept here').waitFor())).toEqual({})
 })
 
 test('the page logged no errors', () => {
