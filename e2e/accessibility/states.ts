@@ -548,6 +548,23 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'Settings',
+    shows: ['views/settings/settings.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'settings')
+      await page.getByTestId('cache-size').waitFor()
+    }
+  },
+  {
+    name: 'the tour',
+    shows: ['components/tour/tour.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'settings')
+      await page.getByTestId('take-tour').click()
+      await page.getByTestId('tour').waitFor()
+    }
+  },
+  {
     name: 'a view that is not there',
     shows: ['app.svelte'],
     reach: async (page, grounds) => {

@@ -211,6 +211,7 @@ test('a chat of them is run, and the history opens it as a chat', async () => {
 
   await go('runs')
   const list = page.getByTestId('runs-list').locator('[data-id]')
+  await list.first().filter({ hasText: 'Once upon a time' }).waitFor()
   await list.nth(2).dblclick()
   await page.getByTestId('reopened').waitFor()
   await expect.poll(() => page.getByTestId('mode-chat').isChecked()).toBe(true)
