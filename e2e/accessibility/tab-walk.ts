@@ -57,7 +57,10 @@ function begin(): void {
       // What shows the focus of a hidden field is its label.
       const seen = target.classList.contains('visually-hidden') ? (target.closest('label') ?? target) : target
       const { outlineStyle, outlineWidth } = getComputedStyle(seen)
-      if ((outlineStyle === 'none' || outlineWidth === '0px') && !walk.unseen.includes(target)) walk.unseen.push(target)
+      // A separator shows it by the line that is drawn in it, which is not seen otherwise.
+      const line = getComputedStyle(target, '::after')
+      const isDrawn = target.role === 'separator' && line.opacity === '1' && line.backgroundColor !== 'rgba(0, 0, 0, 0)'
+      if ((outlineStyle === 'none' || outlineWidth === '0px') && !isDrawn && !walk.unseen.includes(target)) walk.unseen.push(target)
       walk.isRound ||= walk.visited.has(target)
       walk.visited.add(target)
     }

@@ -95,6 +95,7 @@ test('Runs, empty: accessible, all there, walked by keyboard', async () => {
   await page.goto(`${new URL(workbench.url).origin}/#/runs`)
   await page.getByTestId('runs-clear').click()
   await page.getByTestId('clear-confirm').click()
+  await page.getByTestId('clear-confirm').waitFor({ state: 'detached' })
   expect(await problemsOf('Runs, empty', () => page.getByText('Every run is kept here').waitFor())).toEqual({})
 })
 
