@@ -42,14 +42,20 @@ const choices = {
   theme: z.enum(['system', 'light', 'dark']),
   /** Whether full color means a surprising token (`surprise`) or an expected one. */
   logProbScale: z.enum(['surprise', 'certainty']),
-  library: libraryPlaces
+  library: libraryPlaces,
+  /** How large the app's window draws; a browser has its own zoom. */
+  zoom: z.number().min(0.5).max(3),
+  /** Ids of the actions that were chosen last in the palette, the last one first. */
+  recentActions: z.array(z.string()).max(8)
 }
 
 /** Choices that outlive a window, by name. Values are small JSON; what is not chosen has its default. */
 export const settings = z.object({
   theme: choices.theme.default('system'),
   logProbScale: choices.logProbScale.default('surprise'),
-  library: choices.library.default({ folders: [], demo: true, hubCache: true })
+  library: choices.library.default({ folders: [], demo: true, hubCache: true }),
+  zoom: choices.zoom.default(1),
+  recentActions: choices.recentActions.default([])
 })
 export type Settings = z.infer<typeof settings>
 

@@ -51,6 +51,7 @@ class Theme {
 
   #apply(): void {
     document.documentElement.dataset.theme = this.dark ? 'dark' : 'light'
+    window.splice?.setZoom(this.settings.zoom)
     this.version += 1
   }
 
