@@ -10,7 +10,7 @@ export interface MenuPlace {
   readonly choose: (id: ActionId) => void
 }
 
-/** Actions of which one of several is in force. */
+/** Actions of which one of several is in force; separators part them in the menus. */
 const isChoice = (id: ActionId) => /^(theme|scale)\.|^prompt\.(text|chat|ids)$/.test(id)
 
 /**
@@ -33,7 +33,7 @@ function itemOf(entry: MenuEntry, place: MenuPlace): MenuItemConstructorOptions[
         label: wordsOf(entry).title.replaceAll('&', '&&'),
         // The page has the keys first: it knows what has the focus. On a Mac the system asks the page first by itself.
         ...(accelerator === undefined ? {} : { accelerator, registerAccelerator: false }),
-        ...(isChoice(entry) ? { type: 'checkbox' as const } : {}),
+        ...(isChoice(entry) ? { type: 'radio' as const } : {}),
         click: () => place.choose(entry)
       }
     ]

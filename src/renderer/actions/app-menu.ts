@@ -15,9 +15,8 @@ let told = ''
 
 /** Tells the menu what it can offer, where that has changed. */
 export function tellActionStates(states: ActionStates): void {
-  if (window.splice === undefined) return
   const text = JSON.stringify(states)
   if (text === told) return
   told = text
-  window.splice.tellActionStates(states)
+  window.splice?.tellActionStates(states)
 }

@@ -123,6 +123,7 @@ function generalActions(): Behaviours {
   return {
     'palette.open': { act: () => shell.openPalette() },
     'search.focus': { act: () => navigation.go(hashOf('explanations')) },
+    'table.copy': { act: () => undefined, why: 'there is no table here' },
     'undo.last': {
       act: () => undoable !== null && notices.act(undoable),
       ...(undoable === null ? { why: 'nothing was removed just now' } : { title: `Undo: ${undoable.message}` })

@@ -62,15 +62,16 @@ export function itemOfAction(action: Action, at: readonly number[], isMac: boole
   }
 }
 
-/** Actions by how well they match; those that cannot be done now come last. */
+/** Actions by how well they match, all in their own order for an empty query; those that cannot be done now come last. */
 export function matchingActions(query: string, actions: readonly Action[], isMac: boolean): PaletteItem[] {
+  if (query === '') return actions.map(action => itemOfAction(action, [], isMac))
   return actions
     .flatMap(action => {
       const match = fuzzyMatch(query, action.title, `${action.group} ${action.keywords ?? ''}`)
       return match === null ? [] : [{ action, match }]
     })
     .sort((a, b) => Number(a.action.why !== undefined) - Number(b.action.why !== undefined) || b.match.score - a.match.score)
-    .slice(0, query === '' ? undefined : actionsShown)
+    .slice(0, actionsShown)
     .map(({ action, match }) => itemOfAction(action, match.at, isMac))
 }
 
