@@ -28,27 +28,38 @@ export interface Action extends Behaviour, Pick<ActionWords, 'group' | 'keywords
 const ids = actionId.options
 
 class ActionRegistry {
-  #providers = $state.raw<readonly (() => Behaviours)[]>([])
-  #more = $state.raw<readonly (() => readonly Action[])[]>([])
+  readonly #providers = new Set<() => Behaviours>()
+  readonly #more = new Set<() => readonly Action[]>()
+  /** Counts who came and went: once for whoever listens, once so that no change is lost while views come and go. */
+  #changes = $state(0)
+  #count = 0
+
+  #join<Provider>(all: Set<Provider>, provider: Provider): () => void {
+    const change = () => {
+      this.#count += 1
+      this.#changes = this.#count
+    }
+    all.add(provider)
+    change()
+    return () => {
+      all.delete(provider)
+      change()
+    }
+  }
 
   /** Says what actions do until the returned function is called. The function given is asked anew whenever somebody looks. */
   provide(behaviours: () => Behaviours): () => void {
-    this.#providers = [...this.#providers, behaviours]
-    return () => {
-      this.#providers = this.#providers.filter(other => other !== behaviours)
-    }
+    return this.#join(this.#providers, behaviours)
   }
 
   /** Adds actions that have no words of their own in the contract, such as one for each open SAE. */
   provideMore(actions: () => readonly Action[]): () => void {
-    this.#more = [...this.#more, actions]
-    return () => {
-      this.#more = this.#more.filter(other => other !== actions)
-    }
+    return this.#join(this.#more, actions)
   }
 
   /** What an action does now; null where nothing on screen does it. */
   behaviour(id: ActionId): Behaviour | null {
+    void this.#changes
     for (const provider of [...this.#providers].reverse()) {
       const behaviour = provider()[id]
       if (behaviour !== undefined) return behaviour
@@ -58,14 +69,15 @@ class ActionRegistry {
 
   /** All actions that there are now, in the order of the contract; those that cannot be done now say why. */
   all = $derived.by((): readonly Action[] => {
-    const known = this.#providers.reduce<Behaviours>((sum, provider) => Object.assign(sum, provider()), {})
+    void this.#changes
+    const known = [...this.#providers].reduce<Behaviours>((sum, provider) => Object.assign(sum, provider()), {})
     const named = ids.flatMap(id => {
       const behaviour = known[id]
       if (behaviour === undefined) return []
       const { title, group, keywords, keys } = wordsOf(id)
       return [{ id, title, group, ...(keywords ? { keywords } : {}), ...(keys ? { keys } : {}), ...behaviour }]
     })
-    return [...named, ...this.#more.flatMap(actions => actions())]
+    return [...named, ...[...this.#more].flatMap(actions => actions())]
   })
 
   /** An action as a menu shows it: one that nothing on screen does has its words, and a reason. */

@@ -38,12 +38,20 @@ class Theme {
     }
   }
 
-  /** Changes settings at once and keeps them. */
+  /** Ends when the change asked for last has been kept. */
+  #keeping: Promise<unknown> = Promise.resolve()
+
+  /** Changes settings at once and keeps them, one change after the other: the file is read, changed and written. */
   async change(change: Partial<Settings>): Promise<void> {
     this.settings = { ...this.settings, ...change }
     this.#apply()
+    const kept = this.#keeping.then(() => client.engine.changeSettings(change))
+    const settled = kept.catch(() => undefined)
+    this.#keeping = settled
     try {
-      this.settings = await client.engine.changeSettings(change)
+      const settings = await kept
+      // A later change shows already, and its answer has this one.
+      if (this.#keeping === settled) this.settings = settings
     } catch (thrown) {
       notices.show({ level: 'warning', key: 'settings', message: 'The setting was not kept.', error: errorOf(thrown) })
     }
