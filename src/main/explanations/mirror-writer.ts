@@ -1,10 +1,14 @@
 /** The writer's thread: does one job on a connection of its own, so that searches go on meanwhile. */
+import os from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { z } from 'zod'
 import { toErrorData } from '../../contract/errors.ts'
 import { explainFailure, openDatabase } from './database.ts'
 import type { ImportFile } from './import/import-files.ts'
 import { doJob, toWriter, writerJob } from './writer-jobs.ts'
+
+// A person waits for searches and runs: they go before an import where cores are few. Linux alone gives threads a priority of their own.
+if (process.platform === 'linux') os.setPriority(0, 5)
 
 const { file, job, cancelled } = z
   .object({ file: z.string(), job: writerJob, cancelled: z.instanceof(SharedArrayBuffer) })

@@ -81,6 +81,9 @@ export function positionOption({ tokens, variants, l0 }: PositionSeries, colors:
         yAxisIndex: 1,
         data: klDivergence.map(finiteOrNull),
         barMaxWidth: 14,
+        // Bars of a long prompt are drawn as one shape.
+        large: true,
+        largeThreshold: 500,
         silent: true,
         itemStyle: { color: colors.variant(color), opacity: dashed ? 0.5 : 0.9 }
       })),

@@ -66,6 +66,7 @@ class CurrentRun implements PromptTask {
           this.progress = { stage: event.stage, fraction: event.fraction }
           continue
         }
+        performance.mark('splice:run-answered')
         selection.fit(event.result.tokens.length)
         this.variants = variants
         this.request = runRequest.parse(request)

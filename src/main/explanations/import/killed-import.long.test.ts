@@ -1,4 +1,5 @@
 /** An import that is killed at twenty random moments, each time a new one: no row is lost or doubled after it is taken up again. */
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs/promises'
 import os from 'node:os'
@@ -11,7 +12,8 @@ import { randomNumbers, writeBulkFiles } from '../../../../fixtures/synthetic-ex
 import { openMirror } from '../mirror.ts'
 
 const kills = 20
-const rows = 40_000
+/** Some six transactions. */
+const rows = 120_000
 let folder = ''
 const at = (name: string) => path.join(folder, name)
 beforeAll(async () => {
@@ -39,12 +41,32 @@ function contentOf(file: string): string[] {
   }
 }
 
+/** Counts what an import says it has written. */
+function countWrites(child: ChildProcess) {
+  let isReached = () => {}
+  const writes = {
+    count: 0,
+    until: (count: number) =>
+      new Promise<void>(resolve => {
+        isReached = () => {
+          if (writes.count >= count) resolve()
+        }
+        isReached()
+      })
+  }
+  child.on('message', message => {
+    if (message === 'written') writes.count += 1
+    isReached()
+  })
+  return writes
+}
+
 test(`killed at ${kills} random moments, the mirror is whole each time, and loses and doubles nothing`, async () => {
   const undisturbed = startImport(at('undisturbed.sqlite'), at('bulk'), { embeddings: true })
-  await once(undisturbed, 'message')
+  const writes = countWrites(undisturbed)
   const started = performance.now()
   expect((await once(undisturbed, 'exit'))[0]).toBe(0)
-  const takes = performance.now() - started
+  const perWrite = (performance.now() - started) / writes.count
   const expected = contentOf(at('undisturbed.sqlite'))
   expect(expected).toHaveLength(rows)
 
@@ -53,12 +75,13 @@ test(`killed at ${kills} random moments, the mirror is whole each time, and lose
   let cutShort = 0
   for (let round = 0; round < kills; round++) {
     const file = at(`killed-${round}.sqlite`)
-    const moment = random() * takes
-    const note = `round ${round} of seed ${seed}, killed after ${moment.toFixed(0)} of ${takes.toFixed(0)} ms`
+    // By what was written, not by the clock: the machine may be quicker or slower by now.
+    const [after, delay] = [Math.floor(random() * writes.count), random() * perWrite]
+    const note = `round ${round} of seed ${seed}, killed ${delay.toFixed(0)} ms after write ${after} of ${writes.count}`
     const child = startImport(file, at('bulk'), { embeddings: true })
     const ended = once(child, 'exit')
-    await once(child, 'message')
-    await wait(moment)
+    await Promise.race([countWrites(child).until(after), ended])
+    await wait(delay)
     child.kill('SIGKILL')
     const [code] = await ended
     const mirror = await openMirror(file)

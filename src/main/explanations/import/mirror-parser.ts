@@ -23,8 +23,8 @@ const toParser = z.discriminatedUnion('type', [
 /** Batches that may wait for the writer: as many as it writes at once, for while it does, parsing goes on. */
 const ahead = 12
 const terms = new TermWriter()
-// The writer is what an import waits for: it goes first where cores are few. Linux alone gives threads a priority of their own.
-if (process.platform === 'linux') os.setPriority(0, 5)
+// The writer is what an import waits for: it goes first where cores are few.
+if (process.platform === 'linux') os.setPriority(0, 10)
 let waiting = 0
 let goOn: (() => void) | null = null
 let last: Promise<void> = Promise.resolve()

@@ -20,8 +20,6 @@ export interface HitCount {
 
 /** Texts looked at before the index is asked: where most texts are hits, looking is quicker than the index. */
 const firstLook = 2000
-/** Rows between two looks at the clock. */
-const sliceRows = 512
 /** Rows that one statement counts at first; more as long as that takes less than `statementTime`, in ms. */
 const firstWindow = 4096
 const largestWindow = 2 ** 20
@@ -68,16 +66,14 @@ export class HitCounter {
 
   /** Null after the last text, the row to go on from after `most` texts, or `over` when time is. */
   #byLooking(question: Question, ranges: readonly RowRange[], from: number, most: number, tally: Tally): number | null | 'over' {
-    let looked = 0
     let isOver = false
-    const accepts: Question['accepts'] = row => {
-      looked += 1
-      if (looked % sliceRows === 0) isOver = tally.isOver
-      return isOver || question.accepts(row)
+    const isEnough = (looked: number) => {
+      isOver = tally.isOver
+      return isOver || looked >= most
     }
-    const next = this.#walk.run({ ...question, accepts }, ranges, { from, most, cancelled: () => false }, row => {
-      if (!isOver) tally.add(row.source, row.explainer, row.type, 1)
-      return !isOver
+    const next = this.#walk.run(question, ranges, { from, cancelled: () => false, isEnough }, row => {
+      tally.add(row.source, row.explainer, row.type, 1)
+      return true
     })
     return isOver ? 'over' : next
   }

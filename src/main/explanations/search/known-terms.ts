@@ -4,6 +4,7 @@
  * but the order of work depends on it. https://www.sqlite.org/fts5.html
  */
 import type { Database, Statement } from 'better-sqlite3'
+import type { Vocabulary } from './vocabulary.ts'
 
 /** Terms of the index proper are stored behind this mark. */
 const mainIndex = '0'
@@ -11,6 +12,12 @@ const mainIndex = '0'
 /** FTS5's ascii tokenizer takes capitals for small letters, and no others. */
 function folded(term: string): string {
   return term.replaceAll(/[A-Z]/g, letter => letter.toLowerCase())
+}
+
+/** What a plan may ask before rows are asked for. */
+export interface KnownIndex {
+  readonly vocabulary: Vocabulary
+  readonly terms: KnownTerms
 }
 
 export class KnownTerms {
@@ -35,6 +42,25 @@ export class KnownTerms {
   has(term: string, isStart: boolean): boolean {
     const known = this.#next.get(folded(term))
     return typeof known === 'string' && (isStart ? known.startsWith(folded(term)) : known === folded(term))
+  }
+
+  /**
+   * Terms that start with `start` and go on with a character that is wanted, folded; null where they are more than `most`, or telling
+   * takes too long. Others are stepped over, all that go on with the same character at once.
+   */
+  goingOn(start: string, isWanted: (character: string) => boolean, most: number): string[] | null {
+    const begin = folded(start)
+    const found: string[] = []
+    let from = begin
+    for (let steps = 0; steps < 2 * most; steps++) {
+      const term = this.#next.get(from)
+      if (typeof term !== 'string' || !term.startsWith(begin)) return found
+      const [character = ''] = term.slice(begin.length)
+      const isFound = character !== '' && isWanted(character)
+      if (isFound) found.push(term)
+      from = isFound ? `${term}\u0001` : `${begin}${character}\u{10ffff}`
+    }
+    return null
   }
 
   /** Pages (of some 4 kB, 2,000 to 4,000 rows) of the rows that have a term, or, with `isStart`, any that starts so. Its neighbours may be counted in. */

@@ -1,34 +1,26 @@
 /** Literal search: hits are what pandas' `str.contains(q, case=False, regex=False)` finds, in the order of rows. */
 import type { Database, Statement } from 'better-sqlite3'
-import { noTerm } from './expression.ts'
 import type { CountedQuestion } from './hit-counter.ts'
 import { hasLongRun, longRunTerm } from './index-terms.ts'
-import type { KnownTerms } from './known-terms.ts'
-import { alternativesOf, type LiteralPlan, orLongRuns, planOf } from './literal-plan.ts'
+import type { KnownIndex } from './known-terms.ts'
+import { orLongRuns, planOf } from './literal-plan.ts'
 import { containsUpper } from './matches.ts'
 import type { RowFilter } from './row-filter.ts'
 import { type Cancelled, narrowed, type TextRow, type TextWalk } from './text-walk.ts'
-import { RememberedRuns, type Vocabulary } from './vocabulary.ts'
 
-/** Texts looked at before the index is asked: where hits are dense that is quicker. */
-const firstLook = 3000
-/** Texts that are looked at in the time that asking for one term takes, some 50 us. */
-const textsPerTerm = 100
-/** Most that are looked at instead of asking, some 40 ms. */
-const longestLook = 80_000
-/** And those of a rough expression, before all that the index knows is asked for. */
-const secondLook = 8000
+/** Texts that could be passed over in the time that making a plan takes, some 4 ms. */
+const planCost = 30_000
+/** And in the time that one which the index found is looked at. */
+const passedPerLookup = 8
 
 export class LiteralSearch {
   readonly #walk: TextWalk
-  readonly #vocabulary: Vocabulary
-  readonly #terms: KnownTerms
+  readonly #index: KnownIndex
   readonly #longRun: Statement<[string]>
 
-  constructor(database: Database, walk: TextWalk, vocabulary: Vocabulary, terms: KnownTerms) {
+  constructor(database: Database, walk: TextWalk, index: KnownIndex) {
     this.#walk = walk
-    this.#vocabulary = vocabulary
-    this.#terms = terms
+    this.#index = index
     this.#longRun = database.prepare('SELECT 1 FROM text_index WHERE text_index MATCH ? LIMIT 1')
   }
 
@@ -42,20 +34,26 @@ export class LiteralSearch {
       hits.push(row)
       return hits.length < count
     }
-    const go = (expression: string | null, from: number, most: number) =>
-      this.#walk.run({ expression, accepts }, filter.ranges, { from, most, cancelled }, visit)
-    const isDone = (next: number | null): next is null => next === null || hits.length === count
-
-    const afterFirst = go(null, after + 1, firstLook)
-    if (isDone(afterFirst)) return hits
-    // As long as asking would take, texts are looked at: so it takes at most twice as long as the better of the two.
-    const runs = new RememberedRuns(this.#vocabulary)
-    const looked = Math.min(longestLook, alternativesOf(upper, runs) * textsPerTerm)
-    const afterLook = looked === 0 ? afterFirst : go(null, afterFirst, looked)
-    if (isDone(afterLook)) return hits
-    const plan = planOf(upper, runs, this.#terms)
-    const afterRough = plan.rough === null ? afterLook : go(this.#expression(plan.rough, filter), afterLook, secondLook)
-    if (!isDone(afterRough)) go(this.#expressionOf(plan, filter), afterRough, Number.POSITIVE_INFINITY)
+    let next: number | null = after + 1
+    /** Looks at texts as long as hits are so dense that the rest of the page will come before `worth` texts were looked at. */
+    const look = (expression: string | null, worth: number, before = { looked: 0, hits: hits.length }) => {
+      const isEnough = (here: number) => {
+        looked = before.looked + here
+        return looked >= worth || (looked / (hits.length - before.hits + 1)) * (count - hits.length) >= worth
+      }
+      let looked = before.looked
+      const options = { from: next ?? 0, cancelled, isEnough }
+      if (next !== null && !isEnough(0)) next = this.#walk.run({ expression, contains: [upper], accepts }, filter.ranges, options, visit)
+      if (hits.length === count) next = null
+      return looked
+    }
+    const looked = look(null, planCost)
+    if (next === null) return hits
+    const { steps } = planOf(upper, this.#index)
+    look(null, steps[0]?.cost ?? Number.POSITIVE_INFINITY, { looked, hits: 0 })
+    for (const [at, { expression }] of steps.entries()) {
+      look(this.#expression(expression, filter), (steps[at + 1]?.cost ?? Number.POSITIVE_INFINITY) / passedPerLookup)
+    }
     return hits
   }
 
@@ -64,26 +62,23 @@ export class LiteralSearch {
     const upper = query.toUpperCase()
     if (!canMatch(upper)) return []
     const accepts = accept(upper, filter)
-    const plan = planOf(upper, this.#vocabulary, this.#terms)
-    if (!plan.isExact || !isAnyRow || plan.expression === null) {
-      return [{ expression: this.#expressionOf(plan, filter), accepts, isExact: false }]
+    const plan = planOf(upper, this.#index)
+    const known = plan.steps.at(-1)?.expression
+    if (!plan.isExact || !isAnyRow || known === undefined) {
+      return [{ expression: known === undefined ? null : this.#expression(known, filter), contains: [upper], accepts, isExact: false }]
     }
-    if (!this.#hasLongRuns) return [{ expression: narrowed(plan.expression, filter), accepts, isExact: true }]
+    if (!this.#hasLongRuns) return [{ expression: narrowed(known, filter), contains: [upper], accepts, isExact: true }]
     // Texts that the index knows too little of are counted apart, by looking.
     const isLong = `"${longRunTerm}"`
     return [
       {
-        expression: narrowed(`(${plan.expression}) NOT ${isLong}`, filter),
+        expression: narrowed(`(${known}) NOT ${isLong}`, filter),
+        contains: [upper],
         accepts: row => accepts(row) && !hasLongRun(row.description),
         isExact: true
       },
-      { expression: narrowed(isLong, filter), accepts, isExact: false }
+      { expression: narrowed(isLong, filter), contains: [upper], accepts, isExact: false }
     ]
-  }
-
-  #expressionOf({ expression, isNone }: LiteralPlan, filter: RowFilter): string | null {
-    const known = isNone ? noTerm : expression
-    return known === null ? null : this.#expression(known, filter)
   }
 
   #expression(known: string, filter: RowFilter): string {

@@ -26,7 +26,15 @@ const oddTexts = [
   'a\0b',
   '🎉 party 🎉🎉',
   'e\u0301 decomposed é',
-  'line\nbreak\ttab'
+  'line\nbreak\ttab',
+  'alpha beta',
+  'alpha, beta; gamma',
+  'alpha — beta',
+  `alpha ${'-'.repeat(70)} beta`,
+  `alpha ${'x'.repeat(70)} beta`,
+  'älpha\u00a0BETA',
+  'alpha\0beta',
+  'beta alpha gamma beta'
 ]
 const synthetic: Row[] = [...explanationRows({ rows: 20_000, width: 4096, vocabulary: 8000, embeddings: false })]
 const odd: Row[] = oddTexts.map((description, index) => ({
@@ -286,6 +294,27 @@ describe('word search', () => {
       expect(total).toBe(expected.length)
       expect([...hits].sort()).toEqual(expected)
     }
+  })
+
+  test('phrases of neighbouring words find what a look at every text finds, whatever stands between the words', async () => {
+    const random = randomNumbers(44)
+    const below = (end: number) => Math.floor(random() * end)
+    const phrases = ['alpha beta', 'beta gamma', 'alpha beta gamma', 'straße strasse', '漢 字', 'a b']
+    while (phrases.length < 150) {
+      const words = foldedWords(rows[below(rows.length)]?.description ?? '')
+      const start = below(words.length)
+      phrases.push(words.slice(start, start + 2 + below(2)).join(' '))
+    }
+    let found = 0
+    for (const phrase of phrases) {
+      for (const query of [`"${phrase}"`, `"${phrase.slice(0, -1)}"*`]) {
+        const expected = wordsOf(query).map(keyOf).sort()
+        const { hits } = await everyHit(query, { mode: 'words', limit: 1000 })
+        expect([...hits].sort(), query).toEqual(expected)
+        found += expected.length
+      }
+    }
+    expect(found).toBeGreaterThan(1000)
   })
 
   test('texts with more of the alternatives come first, then shorter ones', async () => {

@@ -61,9 +61,9 @@ export class Search {
       LEFT JOIN feature_statistics f ON f.source = e.source AND f.feature = e.feature
       WHERE e.rowid = CAST(? AS INTEGER)`)
     const walk = new TextWalk(database)
-    const vocabulary = new Vocabulary(database)
-    this.#literal = new LiteralSearch(database, walk, vocabulary, new KnownTerms(database))
-    this.#words = new WordSearch(walk, vocabulary)
+    const index = { vocabulary: new Vocabulary(database), terms: new KnownTerms(database) }
+    this.#literal = new LiteralSearch(database, walk, index)
+    this.#words = new WordSearch(walk, index)
     this.#counter = new HitCounter(database, walk)
   }
 

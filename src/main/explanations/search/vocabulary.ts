@@ -67,32 +67,8 @@ export class VocabularyWriter {
   }
 }
 
-/** What finds runs for a plan. */
-export interface RunFinder {
-  matching(pattern: RunPattern, limit: number): string[] | null
-}
-
-/** Runs of one query, each pattern's looked up once. */
-export class RememberedRuns implements RunFinder {
-  readonly #finder: RunFinder
-  readonly #known = new Map<string, string[] | null>()
-
-  constructor(finder: RunFinder) {
-    this.#finder = finder
-  }
-
-  matching(pattern: RunPattern, limit: number): string[] | null {
-    const key = JSON.stringify([pattern, limit])
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    const found = this.#finder.matching(pattern, limit)
-    this.#known.set(key, found)
-    return found
-  }
-}
-
 /** Finds runs in the vocabulary of a mirror. */
-export class Vocabulary implements RunFinder {
+export class Vocabulary {
   readonly #candidates: Statement<[string]>
   readonly #byFolded: Statement<[string]>
   readonly #byFoldedStart: Statement<[string, string, string, string, number]>

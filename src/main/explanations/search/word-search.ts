@@ -2,14 +2,14 @@
 import { SpliceError } from '../../../contract/errors.ts'
 import type { CountedQuestion } from './hit-counter.ts'
 import { lengthTerm, mostWords } from './index-terms.ts'
+import type { KnownIndex } from './known-terms.ts'
 import type { RowFilter } from './row-filter.ts'
 import { type Cancelled, narrowed, type Question, type TextRow, type TextWalk } from './text-walk.ts'
-import type { Vocabulary } from './vocabulary.ts'
 import { planOfWords, type WordPlan, type WordTier } from './word-plan.ts'
 import { foldedWords, type WordNode } from './word-query.ts'
 
 /** How long hits are ranked by the length of their texts before the rest comes as it is, in ms. */
-const rankingTime = 60
+const rankingTime = 40
 
 /** Where a page ended; with `isRest`, among texts longer than `length`. */
 interface RankKey {
@@ -48,11 +48,11 @@ export function noSuchPage(after: string): SpliceError {
 
 export class WordSearch {
   readonly #walk: TextWalk
-  readonly #vocabulary: Vocabulary
+  readonly #index: KnownIndex
 
-  constructor(walk: TextWalk, vocabulary: Vocabulary) {
+  constructor(walk: TextWalk, index: KnownIndex) {
     this.#walk = walk
-    this.#vocabulary = vocabulary
+    this.#index = index
   }
 
   /**
@@ -61,7 +61,7 @@ export class WordSearch {
    */
   page(node: WordNode, filter: RowFilter, after: string | undefined, count: number, cancelled: Cancelled): RankedRow[] {
     const key = readKey(after)
-    const plan = planOfWords(node, this.#vocabulary)
+    const plan = planOfWords(node, this.#index)
     const until = performance.now() + rankingTime
     const hits: RankedRow[] = []
     for (const tier of plan.tiers) {
@@ -83,16 +83,17 @@ export class WordSearch {
     hits: RankedRow[]
   ): void {
     const fits = accept(tier, plan, filter)
+    const { contains } = plan
     const collect = (length: number, isRest: boolean, question: Question) => {
       const from = key?.length === length && key.isRest === isRest ? key.row + 1 : 0
-      this.#walk.run(question, filter.ranges, { from, most: Number.POSITIVE_INFINITY, cancelled }, ({ row }) => {
+      this.#walk.run(question, filter.ranges, { from, cancelled }, ({ row }) => {
         hits.push({ row, key: writeKey({ isRest, matches: tier.matches, length, row }) })
         return hits.length < count
       })
     }
     const addRest = (longest: number) => {
       const accepts = (row: TextRow) => fits(row) && foldedWords(row.description).length > longest
-      collect(longest, true, { expression: tier.expression === null ? null : narrowed(tier.expression, filter), accepts })
+      collect(longest, true, { expression: tier.expression === null ? null : narrowed(tier.expression, filter), contains, accepts })
     }
     if (key?.isRest === true) {
       addRest(key.length)
@@ -103,18 +104,19 @@ export class WordSearch {
         addRest(length - 1)
         return
       }
-      collect(length, false, { expression: ofLength(tier, length, filter), accepts: fits })
+      collect(length, false, { expression: ofLength(tier, length, filter), contains, accepts: fits })
     }
   }
 
   /** What to count; see LiteralSearch.questions. */
   questions(node: WordNode, filter: RowFilter, isAnyRow: boolean): CountedQuestion[] {
-    const plan = planOfWords(node, this.#vocabulary)
+    const plan = planOfWords(node, this.#index)
+    const { contains } = plan
     const last = plan.tiers.at(-1)
     if (last === undefined) return []
     const accepts = (row: TextRow) => filter.fits?.(row) !== false && plan.count(foldedWords(row.description)) >= last.matches
-    if (last.expression === null) return [{ expression: null, accepts, isExact: false }]
-    return [{ expression: narrowed(last.expression, filter), accepts, isExact: last.isExact && isAnyRow }]
+    if (last.expression === null) return [{ expression: null, contains, accepts, isExact: false }]
+    return [{ expression: narrowed(last.expression, filter), contains, accepts, isExact: last.isExact && isAnyRow }]
   }
 }
 
