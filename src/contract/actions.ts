@@ -61,7 +61,12 @@ export const actionWords = {
   'go.hooks': { title: 'Hooks', group: 'Go', keywords: 'go to view activations attention cache', keys: ['Alt+6'] },
   'go.runs': { title: 'Runs', group: 'Go', keywords: 'go to view history', keys: ['Alt+7'] },
   'go.library': { title: 'Library', group: 'Go', keywords: 'go to view disk published downloads', keys: ['Alt+8'] },
-  'go.settings': { title: 'Settings', group: 'Go', keywords: 'go to view preferences options', keys: ['Mod+,'] },
+  'go.settings': {
+    title: 'Settings',
+    group: 'Go',
+    keywords: 'go to view preferences options provider threads processing defaults predictions temperature folders cache downloads panels',
+    keys: ['Mod+,']
+  },
   'go.sources': { title: 'Sources of explanations', group: 'Go', keywords: 'go to view mirror backup compact' },
   'go.lists': { title: 'Lists and notes', group: 'Go', keywords: 'go to view notebook' },
 

@@ -128,7 +128,7 @@ export function explanationItems(
     key: `hit:${id}`,
     title: description,
     at: matches.flatMap(([start, end]) => Array.from({ length: end - start }, (_, offset) => start + offset)),
-    facts: `${model}/${layer}/${index}`,
+    facts: `${layer}/${index}`,
     act: () => go.feature({ source: `${model}/${layer}`, index })
   }))
   return [...found, { key: 'all-hits', title: `Search all explanations for “${query}”`, act: go.all }]
