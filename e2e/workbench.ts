@@ -1,6 +1,7 @@
 /** The workbench as a person has it: `splice serve` and a browser tab on it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterEach } from 'vitest'
@@ -16,8 +17,13 @@ export interface Workbench {
   close(): Promise<void>
 }
 
-/** Starts `splice serve` in a home and opens its URL; the demo has been run when this settles. */
+/**
+ * Starts `splice serve` in a home and opens its URL; the demo has been run when this settles. A home that has no settings yet is given
+ * those of a person who has taken the tour; to see it as at a first start, write settings before.
+ */
 export async function openWorkbench(home: string, env: Record<string, string> = {}): Promise<Workbench> {
+  const settings = join(home, 'settings.json')
+  if (!existsSync(settings)) writeFileSync(settings, JSON.stringify({ tourSeen: true }))
   const host = spawn(command, ['serve', '--no-open'], {
     cwd: root,
     env: { ...process.env, SPLICE_HOME: home, ...env },

@@ -347,6 +347,7 @@ describe('About', () => {
       'better-sqlite3': packageJson.dependencies['better-sqlite3'],
       Node: process.versions.node
     })
+    expect(said.providers?.split(', ')).toContain('cpu')
     expect(said.SQLite).toMatch(/^3\.\d+\.\d+$/)
     expect(said.browser).toMatch(/^Chromium \d+/)
     await photograph(page, 'about')

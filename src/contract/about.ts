@@ -1,5 +1,6 @@
 /** What this Splice is made of, as the engine knows it. */
 import { z } from 'zod'
+import { provider } from './run.ts'
 
 /** `platform` and `architecture` are Node's names for them; `license` is the short name. */
 export const about = z.object({
@@ -7,6 +8,8 @@ export const about = z.object({
   license: z.string(),
   node: z.string(),
   onnxRuntime: z.string(),
+  /** Execution providers that this build of ONNX Runtime has. */
+  providers: z.array(provider),
   sqlite: z.string(),
   betterSqlite3: z.string(),
   platform: z.string(),

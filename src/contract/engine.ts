@@ -11,10 +11,17 @@ export const engineStatus = z.object({
   engineProcess: z.int(),
   inference: inferenceState,
   inferenceProcess: z.int().nullable(),
+  /** The execution provider in force, why, and whether it stands in for the one that was chosen. */
   provider: z.string(),
+  providerReason: z.string(),
+  providerFellBack: z.boolean(),
+  /** As many as were chosen, or as the machine has. */
   threads: z.int(),
+  threadsChosen: z.boolean(),
   /** Bytes of weights mapped by open sessions. */
   mappedBytes: z.number(),
+  /** Resident memory of the inference process, mapped pages that were read among it; null before it said so. */
+  residentBytes: z.number().nullable(),
   mirror: z.object({ explanations: z.int(), sources: z.int(), importing: z.boolean() }),
   home: z.string()
 })
@@ -34,31 +41,3 @@ export const engineEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('notice'), notice })
 ])
 export type EngineEvent = z.infer<typeof engineEvent>
-
-/** Where the library looks: folders of the person's, the demo, the Hugging Face cache. */
-const libraryPlaces = z.object({ folders: z.array(z.string()), demo: z.boolean(), hubCache: z.boolean() })
-
-const choices = {
-  theme: z.enum(['system', 'light', 'dark']),
-  /** Whether full color means a surprising token (`surprise`) or an expected one. */
-  logProbScale: z.enum(['surprise', 'certainty']),
-  library: libraryPlaces,
-  /** How large the app's window draws; a browser has its own zoom. */
-  zoom: z.number().min(0.5).max(3),
-  /** Ids of the actions that were chosen last in the palette, the last one first. */
-  recentActions: z.array(z.string()).max(8)
-}
-
-/** Choices that outlive a window, by name. Values are small JSON; what is not chosen has its default. */
-export const settings = z.object({
-  theme: choices.theme.default('system'),
-  logProbScale: choices.logProbScale.default('surprise'),
-  library: choices.library.default({ folders: [], demo: true, hubCache: true }),
-  zoom: choices.zoom.default(1),
-  recentActions: choices.recentActions.default([])
-})
-export type Settings = z.infer<typeof settings>
-
-/** Some of the settings, to be changed; a default must not pass for a choice here. */
-export const settingsChange = z.object(choices).partial()
-export type SettingsChange = z.infer<typeof settingsChange>

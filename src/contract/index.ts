@@ -8,7 +8,7 @@ import { about } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
 import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
-import { engineEvent, engineStatus, settings, settingsChange } from './engine.ts'
+import { engineEvent, engineStatus } from './engine.ts'
 import { errorData } from './errors.ts'
 import { evaluationEvent, evaluationRequest } from './evaluation.ts'
 import {
@@ -77,6 +77,7 @@ import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable, sourceTrap } from './releases.ts'
 import { explainedFeature, prompt, promptTokens, runEvent, runRequest, runSae } from './run.ts'
 import { saeCheckEvent, saeCheckRequest } from './sae-check.ts'
+import { cacheSize, settings, settingsChange, settingsReport } from './settings.ts'
 import { bucketListRequest, syncPlanEvent, syncRequest, syncState } from './sync.ts'
 
 /** Every procedure fails with this one error: code `SPLICE` and the error's data. */
@@ -94,7 +95,12 @@ export const contract = {
     /** The status at once, then every change of it and every notice. */
     watch: procedure.output(eventIterator(engineEvent)),
     settings: procedure.output(settings),
-    changeSettings: procedure.input(settingsChange).output(settings)
+    /** Keeps a change. Another provider or number of threads starts the inference process anew, after what is under way. */
+    changeSettings: procedure.input(settingsChange).output(settings),
+    settingsReport: procedure.output(settingsReport),
+    cache: procedure.output(cacheSize),
+    /** Removes what can be made again, after what is under way, and gives what is left. */
+    clearCache: procedure.output(cacheSize)
   },
   library: {
     workspace: procedure.output(workspace),

@@ -1,5 +1,6 @@
 /** The Electron app: windows, menu, dialogs, and an engine beside them that does the work. */
 import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { app, BrowserWindow, dialog, ipcMain } from 'electron'
 import { setMenu } from './electron/menu.ts'
@@ -7,11 +8,22 @@ import { nodeBinary } from './electron/node-binary.ts'
 import { registerPageScheme, servePages } from './electron/page-protocol.ts'
 import { isOurPage, WindowPorts } from './electron/ports.ts'
 import { denyPermissions, openWindow } from './electron/window.ts'
+import { PlaceKeeper } from './electron/window-place.ts'
+import { EngineConnection } from './engine/engine-client.ts'
 import { EngineSupervisor } from './engine/supervisor.ts'
+
+/** How long a window waits for where it was last, and the end for where it is now, in ms. */
+const placePatience = 3000
 
 const out = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 
-function start(): void {
+/** A promise's value, or null when it takes too long or fails. */
+function soon<Value>(promise: Promise<Value>): Promise<Value | null> {
+  return Promise.race([promise.catch(() => null), wait(placePatience, null, { ref: false })])
+}
+
+/** Starts the engine, and gives what opens a window on it. */
+function start(): () => void {
   const engine = new EngineSupervisor({
     node: nodeBinary(app.getAppPath(), process.resourcesPath),
     onStart: () => ports.connectAll(),
@@ -22,15 +34,24 @@ function start(): void {
   })
   const ports = new WindowPorts(engine)
   engine.start()
+  const { client } = new EngineConnection(engine)
+  let keeper: PlaceKeeper | null = null
   let isEnded = false
   app.on('before-quit', event => {
     if (isEnded) return
     event.preventDefault()
-    void engine.close().finally(() => {
-      isEnded = true
-      app.quit()
-    })
+    void soon(keeper?.settled() ?? Promise.resolve())
+      .then(() => engine.close())
+      .finally(() => {
+        isEnded = true
+        app.quit()
+      })
   })
+  return () => {
+    const last = soon(client.engine.settings()).then(settings => settings?.window ?? null)
+    const window = openWindow(path.join(out, 'preload', 'index.cjs'), last)
+    keeper = new PlaceKeeper(window, place => client.engine.changeSettings({ window: place }))
+  }
 }
 
 /** A folder or a file that the person picks, or null. */
@@ -71,8 +92,7 @@ if (app.requestSingleInstanceLock()) {
       ipcMain.handle('choose-folder', event => choose(event, 'openDirectory'))
       ipcMain.handle('choose-file', event => choose(event, 'openFile'))
       ipcMain.handle('choose-save-file', chooseSaveFile)
-      const open = () => openWindow(path.join(out, 'preload', 'index.cjs'))
-      start()
+      const open = start()
       open()
       app.on('activate', () => {
         if (BrowserWindow.getAllWindows().length === 0) open()

@@ -1,15 +1,16 @@
 /** The window: sandboxed, without Node, going nowhere but to its own page. */
 import path from 'node:path'
-import { BrowserWindow, session, shell } from 'electron'
+import { BrowserWindow, screen, session, shell } from 'electron'
+import type { WindowPlace } from '../../contract/settings.ts'
 import { pageOrigin } from './page-protocol.ts'
+import { leastSize, placeOn, usualSize } from './window-place.ts'
 
-/** Opens the workbench's window. `preload` is the built preload's path. */
-export function openWindow(preload: string): BrowserWindow {
+/** Opens the workbench's window, where it was last once that is known. `preload` is the built preload's path. */
+export function openWindow(preload: string, lastPlace: Promise<WindowPlace | null>): BrowserWindow {
   const window = new BrowserWindow({
-    width: 1440,
-    height: 900,
-    minWidth: 1024,
-    minHeight: 640,
+    ...usualSize,
+    minWidth: leastSize.width,
+    minHeight: leastSize.height,
     show: false,
     title: 'Splice',
     webPreferences: {
@@ -21,7 +22,16 @@ export function openWindow(preload: string): BrowserWindow {
       spellcheck: false
     }
   })
-  window.once('ready-to-show', () => window.show())
+  const isReady = new Promise<void>(resolve => window.once('ready-to-show', () => resolve()))
+  void Promise.all([lastPlace, isReady]).then(([last]) => {
+    if (window.isDestroyed()) return
+    if (last !== null) {
+      const areas = screen.getAllDisplays().map(({ workArea }) => workArea)
+      window.setBounds(placeOn(areas, last))
+      if (last.maximized) window.maximize()
+    }
+    window.show()
+  })
   window.webContents.setWindowOpenHandler(({ url }) => {
     if (url.startsWith('https://')) void shell.openExternal(url)
     return { action: 'deny' }

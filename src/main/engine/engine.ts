@@ -15,8 +15,9 @@ import { Notebook } from '../notebook/notebook.ts'
 import { History } from '../runs/history.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
-import { InferenceProcess } from './inference-process.ts'
+import { type InferenceChoice, InferenceProcess } from './inference-process.ts'
 import { makeRouter } from './router.ts'
+import { EngineSettings, inferenceChoice } from './settings.ts'
 import { Syncs } from './syncs.ts'
 import { version } from './version.ts'
 
@@ -44,6 +45,7 @@ export interface EngineServices {
   readonly notebook: Notebook
   readonly syncs: Syncs
   readonly history: History
+  readonly settings: EngineSettings
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -63,11 +65,12 @@ class Services implements EngineServices {
   readonly notebook: Notebook
   readonly syncs: Syncs
   readonly history: History
+  readonly settings: EngineSettings
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   readonly #onNotice: (notice: Notice) => void
   #announcing: NodeJS.Timeout | null = null
 
-  constructor(home: string, library: Library, mirror: Mirror, onNotice: (notice: Notice) => void) {
+  constructor(home: string, library: Library, mirror: Mirror, choice: InferenceChoice, onNotice: (notice: Notice) => void) {
     this.home = home
     this.#onNotice = onNotice
     this.library = library
@@ -86,10 +89,15 @@ class Services implements EngineServices {
           error: error.toData()
         })
     })
-    this.inference = new InferenceProcess({
-      onState: () => this.announceStatus(),
-      onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
-    })
+    this.inference = new InferenceProcess(
+      {
+        onState: () => this.announceStatus(),
+        onChange: () => this.announceStatus(),
+        onDied: error => this.#notify({ level: 'error', message: error.message, at: Date.now(), error: error.toData() })
+      },
+      choice
+    )
+    this.settings = new EngineSettings(home, library, this.inference)
   }
 
   async status(): Promise<EngineStatus> {
@@ -100,9 +108,13 @@ class Services implements EngineServices {
       engineProcess: process.pid,
       inference: inference.state,
       inferenceProcess: inference.processId,
-      provider: 'cpu',
+      provider: inference.provider,
+      providerReason: inference.providerReason,
+      providerFellBack: inference.providerFellBack,
       threads: inference.threads,
+      threadsChosen: inference.threadsChosen,
       mappedBytes: inference.mappedBytes,
+      residentBytes: inference.residentBytes,
       mirror: { ...counts, importing: mirror.importing },
       home: this.home
     }
@@ -184,7 +196,9 @@ class Services implements EngineServices {
 export async function createEngine(options: EngineOptions = {}) {
   const home = options.home ?? homeFolder()
   const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
-  const services = new Services(home, await openLibrary({ home }), mirror, options.onNotice ?? (() => undefined))
+  const library = await openLibrary({ home })
+  const choice = inferenceChoice(await library.settings())
+  const services = new Services(home, library, mirror, choice, options.onNotice ?? (() => undefined))
   const router = makeRouter(services)
   // A command does its own work and no other; whoever stays open tidies up.
   if ((options.readers ?? 0) > 0) void services.settleMirror()

@@ -24,10 +24,15 @@ const job: InferenceJob = {
 }
 
 const opened: InferenceProcess[] = []
-function start(): { inference: InferenceProcess; states: InferenceState[]; deaths: SpliceError[] } {
+function start(choice?: ConstructorParameters<typeof InferenceProcess>[1]): {
+  inference: InferenceProcess
+  states: InferenceState[]
+  deaths: SpliceError[]
+} {
   const states: InferenceState[] = []
   const deaths: SpliceError[] = []
-  const inference = new InferenceProcess({ onState: state => states.push(state), onDied: error => deaths.push(error) })
+  const listener = { onState: (state: InferenceState) => states.push(state), onDied: (error: SpliceError) => deaths.push(error) }
+  const inference = new InferenceProcess({ ...listener, onChange: () => undefined }, choice)
   opened.push(inference)
   return { inference, states, deaths }
 }
@@ -176,5 +181,54 @@ describe('a pass of an evaluation', () => {
     again.abort()
     expect((await cancelledPass).kind).toBe('run/cancelled')
     expect((await run).variants).toHaveLength(1)
+  })
+})
+
+describe('what processes run with', () => {
+  const nothing = () => undefined
+
+  test('is the CPU and the number of threads that is chosen, as soon as the process says so', async () => {
+    const { inference } = start({ provider: 'cpu', threads: 1 })
+    await inference.ready()
+    expect(inference).toMatchObject({ provider: 'cpu', providerFellBack: false, threads: 1 })
+    expect(inference.providers).toContain('cpu')
+  })
+
+  test('is the CPU where the provider that is chosen does not exist in this build, which is said', async () => {
+    const { inference } = start({ provider: 'coreml', threads: null })
+    await inference.ready()
+    expect(inference.providers).not.toContain('coreml')
+    expect(inference).toMatchObject({ provider: 'cpu', providerFellBack: true, providerReason: expect.stringContaining('has no coreml') })
+    expect((await inference.run({ ...job, provider: 'auto' }, undefined, nothing)).provider).toBe('cpu')
+  })
+
+  test('is the CPU after a process that ended while the provider was tried, which is not tried again and again', async () => {
+    const { inference, deaths } = start({ provider: 'webgpu', threads: null })
+    inference.start()
+    const { processId } = inference
+    if (processId === null) throw new Error('there is no process')
+    process.kill(processId, 'SIGKILL')
+    await inference.ready()
+    expect(inference).toMatchObject({
+      provider: 'cpu',
+      providerFellBack: true,
+      providerReason: expect.stringContaining('(SIGKILL) when it was tried')
+    })
+    expect(deaths.map(({ kind }) => kind)).toEqual(['inference/died'])
+    expect((await inference.run({ ...job, provider: 'auto' }, undefined, nothing)).provider).toBe('cpu')
+  })
+
+  test('changes with another process, after what is under way', async () => {
+    const { inference, deaths } = start()
+    await inference.ready()
+    const before = inference.processId
+    const running = inference.run(job, undefined, nothing)
+    await inference.choose({ provider: 'cpu', threads: 1 })
+    expect((await running).variants[0]?.topK.at(-1)?.[0]?.text).toBe(' there')
+    expect(inference.processId).not.toBe(before)
+    expect(inference.threads).toBe(1)
+    expect((await inference.run(job, undefined, nothing)).variants[0]?.topK.at(-1)?.[0]?.text).toBe(' there')
+    expect(inference.residentBytes).toBeGreaterThan(10e6)
+    expect(deaths).toEqual([])
   })
 })

@@ -9,7 +9,7 @@ import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
-import type { Prompt, PromptTokens } from '../../contract/run.ts'
+import type { Prompt, PromptTokens, Provider } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
@@ -28,6 +28,7 @@ import {
   type ReadFeatures,
   type ToInference
 } from '../inference/messages.ts'
+import type { ProcessChoice } from '../inference/standards.ts'
 import { processEntry } from './process-entry.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
@@ -46,9 +47,14 @@ interface Request {
   isCancelled: boolean
 }
 
+/** What processes run with where a job leaves it open. */
+export type InferenceChoice = Pick<ProcessChoice, 'provider' | 'threads'>
+
 /** What the engine wants to hear of the process. */
 export interface InferenceListener {
   onState(state: InferenceState): void
+  /** Memory or provider are others than before. */
+  onChange(): void
   onDied(error: SpliceError): void
 }
 
@@ -62,12 +68,26 @@ export class InferenceProcess {
   #atWork = 0
   readonly #listener: InferenceListener
   #killedOnPurpose = false
+  #choice: InferenceChoice
+  /** Why the provider that is chosen is not tried again. */
+  #refused: string | null = null
+  /** Whether the present process said what it runs with. */
+  #isReady = false
+  #whenReady = Promise.withResolvers<void>()
+  provider = 'cpu'
+  providerReason = ''
+  providerFellBack = false
+  providers: Provider[] = []
   threads = 0
+  threadsChosen = false
   mappedBytes = 0
+  residentBytes: number | null = null
   state: InferenceState = 'starting'
 
-  constructor(listener: InferenceListener) {
+  /** `choice` is what processes run with where a job leaves it open. */
+  constructor(listener: InferenceListener, choice: InferenceChoice = { provider: 'auto', threads: null }) {
     this.#listener = listener
+    this.#choice = choice
   }
 
   get processId(): number | null {
@@ -82,8 +102,15 @@ export class InferenceProcess {
   /** Starts the process if it is not there. */
   start(): ChildProcess {
     if (this.#child !== null) return this.#child
-    const child = fork(processEntry('inference'), [], { serialization: 'advanced', execPath: process.execPath, execArgv: [] })
+    const choice: ProcessChoice = { ...this.#choice, refused: this.#refused }
+    const child = fork(processEntry('inference'), [JSON.stringify(choice)], {
+      serialization: 'advanced',
+      execPath: process.execPath,
+      execArgv: []
+    })
+    this.threadsChosen = choice.threads !== null
     this.#child = child
+    this.#isReady = false
     child.on('message', raw => this.#receive(raw))
     child.on('exit', (code, signal) => this.#onExit(child, signal ?? `exit code ${code}`))
     child.on('error', error => this.#onExit(child, error.message))
@@ -93,8 +120,16 @@ export class InferenceProcess {
   #receive(raw: unknown): void {
     const message = fromInference.parse(raw)
     if (message.kind === 'ready') {
-      this.threads = message.threads
-      this.#setState('ready')
+      const { provider, reason, fellBack, threads, providers } = message
+      Object.assign(this, { provider, providerReason: reason, providerFellBack: fellBack, threads, providers })
+      this.#isReady = true
+      this.#whenReady.resolve()
+      this.#setState(this.#atWork > 0 ? 'busy' : 'ready')
+      return
+    }
+    if (message.kind === 'memory') {
+      this.residentBytes = message.residentBytes
+      this.#listener.onChange()
       return
     }
     const request = this.#requests.get(message.id)
@@ -116,6 +151,12 @@ export class InferenceProcess {
   #onExit(child: ChildProcess, how: string): void {
     if (this.#child !== child) return
     this.#child = null
+    this.mappedBytes = 0
+    this.residentBytes = null
+    const { provider } = this.#choice
+    if (!this.#isReady && !this.#killedOnPurpose && provider !== 'auto' && provider !== 'cpu') {
+      this.#refused = `the inference process ended (${how}) when it was tried`
+    }
     const died = new SpliceError('inference/died', `the inference process ended (${how}); a new one is starting`, {
       mistake: false,
       hint: 'Run again. If it ends each time, the model may not fit in memory.'
@@ -212,11 +253,22 @@ export class InferenceProcess {
     return turn
   }
 
+  /** Takes over what an answer says of the process; a graph that the provider refuses runs on the CPU. */
+  #note(asked: Provider, ran: { readonly provider: string; readonly providerReason: string; readonly mappedBytes: number }): void {
+    this.mappedBytes = ran.mappedBytes
+    if (asked === 'auto' && ran.provider !== this.provider) {
+      this.provider = ran.provider
+      this.providerReason = ran.providerReason
+      this.providerFellBack = ran.provider !== this.#choice.provider && this.#choice.provider !== 'auto'
+    }
+    this.#listener.onChange()
+  }
+
   /** Runs a job after those before it. Throws what the job throws, `run/cancelled`, or `inference/died`. */
   async run(job: InferenceJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferenceResult> {
     const answer = await this.#inTurn(id => ({ kind: 'run', id, job }), signal, onProgress)
     if (answer.kind !== 'run') throw new Error(`the inference process answered a run with ${answer.kind}`)
-    this.mappedBytes = answer.result.mappedBytes
+    this.#note(job.provider, answer.result)
     return answer.result
   }
 
@@ -269,7 +321,7 @@ export class InferenceProcess {
   ): Promise<InferredGeneration> {
     const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, { onStep })
     if (answer.kind !== 'generate') throw new Error(`the inference process answered a generation with ${answer.kind}`)
-    this.mappedBytes = answer.result.mappedBytes
+    this.#note(generationJob.provider, answer.result)
     return answer.result
   }
 
@@ -290,7 +342,7 @@ export class InferenceProcess {
       { queue: 'evaluations' }
     )
     if (answer.kind !== 'evaluate') throw new Error(`the inference process answered an evaluation with ${answer.kind}`)
-    this.mappedBytes = answer.pass.mappedBytes
+    this.#note(job.provider, answer.pass)
     return answer.pass
   }
 
@@ -305,9 +357,46 @@ export class InferenceProcess {
     return answer.result
   }
 
+  /** Starts the process, where it is not there, and settles when it has said what it runs with. */
+  async ready(): Promise<void> {
+    this.start()
+    await this.#whenReady.promise
+  }
+
+  /** Has processes run with another provider or number of threads; the present one ends after what is under way. */
+  async choose(choice: InferenceChoice): Promise<void> {
+    this.#choice = choice
+    this.#refused = null
+    await this.restart()
+  }
+
+  /**
+   * Ends the present process when nothing that runs a model is under way and lets another take its place; settles when that one is ready.
+   * `between` is done after the end of the one and before anything runs in the other.
+   */
+  async restart(between: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    const turn = Promise.all([this.#queues.runs, this.#queues.evaluations]).then(async () => {
+      const child = this.#child
+      if (this.#closed) return
+      if (child === null) return between()
+      const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
+      this.#whenReady = Promise.withResolvers()
+      this.#killedOnPurpose = true
+      child.kill('SIGKILL')
+      await gone
+      await between()
+      await this.#whenReady.promise
+    })
+    const ended = turn.catch(() => undefined)
+    this.#queues.runs = ended
+    this.#queues.evaluations = ended
+    await turn
+  }
+
   /** Ends the process. What was under way fails. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#whenReady.resolve()
     const child = this.#child
     if (child === null) return
     const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))

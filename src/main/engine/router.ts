@@ -43,7 +43,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, prompts, mirror, downloads, history, notebook, syncs } = services
+  const { library, prompts, mirror, downloads, history, notebook, settings, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
@@ -58,10 +58,16 @@ export function makeRouter(services: EngineServices) {
   return os.router({
     engine: {
       status: os.engine.status.handler(() => services.status()),
-      about: os.engine.about.handler(() => aboutSplice(services.home)),
+      about: os.engine.about.handler(async () => {
+        await services.inference.ready()
+        return aboutSplice(services.home, services.inference.providers)
+      }),
       watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
       settings: os.engine.settings.handler(() => library.settings()),
-      changeSettings: os.engine.changeSettings.handler(({ input }) => library.changeSettings(input))
+      changeSettings: os.engine.changeSettings.handler(({ input }) => settings.change(input)),
+      settingsReport: os.engine.settingsReport.handler(() => settings.report()),
+      cache: os.engine.cache.handler(() => settings.cache()),
+      clearCache: os.engine.clearCache.handler(() => settings.clearCache())
     },
     library: {
       workspace: os.library.workspace.handler(() => library.workspace()),

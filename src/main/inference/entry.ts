@@ -2,7 +2,6 @@
  * The inference process: ONNX Runtime and nothing else. The engine starts it, sends jobs over IPC and may kill it at any
  * moment; it keeps no state that is not on disk. One job runs at a time; a cancel is heard between stages.
  */
-import os from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { readFeatures } from './active-features.ts'
@@ -19,6 +18,7 @@ import { OpenModels } from './models.ts'
 import { defaultBudget } from './plan.ts'
 import { tokenizePrompt } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, runJob } from './run.ts'
+import { processChoice, settleStandards } from './standards.ts'
 
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
 /** Bytes of activations that are kept to be looked at again. */
@@ -48,6 +48,23 @@ function send(message: FromInference): void {
   process.send?.(message, () => undefined)
 }
 
+/** How often the engine hears of the memory at most, and how often it is looked at while nothing happens, in ms. */
+const memoryInterval = 500
+const idleMemoryInterval = 5000
+/** What is not worth telling, in bytes. */
+const memoryStep = 1e6
+const memory = { toldBytes: 0, toldAt: Number.NEGATIVE_INFINITY }
+
+/** Tells how much memory is resident, where that has changed. */
+function tellMemory(): void {
+  if (performance.now() - memory.toldAt < memoryInterval) return
+  const residentBytes = process.memoryUsage.rss()
+  memory.toldAt = performance.now()
+  if (Math.abs(residentBytes - memory.toldBytes) < memoryStep) return
+  memory.toldBytes = residentBytes
+  send({ kind: 'memory', residentBytes })
+}
+
 /** Lets messages in, then says whether the job goes on. */
 async function listen(id: number): Promise<void> {
   await new Promise(resolve => setImmediate(resolve))
@@ -56,11 +73,13 @@ async function listen(id: number): Promise<void> {
 
 function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
   send({ kind: 'progress', id, stage, fraction })
+  tellMemory()
   return listen(id)
 }
 
 /** Between the stages of an evaluation, which stands back as long as a person waits for something else. */
 async function pauseOfEvaluation(id: number): Promise<void> {
+  tellMemory()
   await listen(id)
   while (awaited > 0) {
     await wait(standBack)
@@ -98,6 +117,9 @@ async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind
   return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, step => send({ kind: 'step', id, step })) }
 }
 
+/** Nothing runs before it is settled what it runs with. */
+const settled = settleStandards(processChoice.parse(JSON.parse(process.argv[2] ?? '{}')))
+
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
@@ -106,6 +128,7 @@ async function answer(message: ToInference): Promise<void> {
   const isAwaited = message.kind !== 'evaluate'
   if (isAwaited) awaited += 1
   try {
+    await settled
     if (message.kind === 'tokenize') send(await tokenize(message))
     else if (message.kind === 'generate') send(await continuePrompt(message))
     else if (message.kind === 'answers') send(await score(message))
@@ -129,6 +152,7 @@ async function answer(message: ToInference): Promise<void> {
   } finally {
     if (isAwaited) awaited -= 1
     cancelled.delete(message.id)
+    tellMemory()
   }
 }
 
@@ -138,4 +162,7 @@ process.on('message', raw => {
 process.on('disconnect', () => process.exit(0))
 // Ctrl-C in a terminal reaches the whole group; the engine decides when this process ends.
 process.on('SIGINT', () => undefined)
-send({ kind: 'ready', threads: os.availableParallelism() })
+setInterval(tellMemory, idleMemoryInterval).unref()
+const { provider, reason, fellBack, threads, providers } = await settled
+send({ kind: 'ready', provider, reason, fellBack, threads, providers })
+tellMemory()

@@ -6,7 +6,7 @@ import { continuation, continuationKey, generationEvent, generationRequest, gene
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { featureEffects } from '../../contract/logit-effects.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
-import { processingFlag, prompt, promptTokens, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
+import { processingFlag, prompt, promptTokens, provider, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
 import { jobSae } from './job-sae.ts'
 
@@ -146,7 +146,16 @@ export const toInference = z.discriminatedUnion('kind', [
 export type ToInference = z.infer<typeof toInference>
 
 export const fromInference = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('ready'), threads: z.int() }),
+  z.object({
+    kind: z.literal('ready'),
+    /** What `auto` is in this process, why, and whether the CPU stands in for what was chosen. */
+    provider: z.string(),
+    reason: z.string(),
+    fellBack: z.boolean(),
+    threads: z.int(),
+    providers: z.array(provider)
+  }),
+  z.object({ kind: z.literal('memory'), residentBytes: z.number() }),
   z.object({ kind: z.literal('progress'), id: z.int(), stage: z.string(), fraction: z.number() }),
   z.object({ kind: z.literal('run'), id: z.int(), result: inferenceResult }),
   z.object({ kind: z.literal('tokenize'), id: z.int(), result: promptTokens }),

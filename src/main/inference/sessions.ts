@@ -2,7 +2,7 @@
 import path from 'node:path'
 import type { InferenceSession } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
-import type { Provider } from '../../contract/run.ts'
+import { type Provider, provider } from '../../contract/run.ts'
 
 /** Loads the native module when it is first needed. */
 export async function onnxRuntime(): Promise<typeof import('onnxruntime-node')> {
@@ -24,11 +24,22 @@ export interface ProviderChoice {
   readonly reason: string
 }
 
-/** `auto` is the CPU; another provider is tried when it is asked for by name. */
+/** What jobs leave open, for this whole process: what `auto` is, and the threads of an operator (null: ONNX Runtime's own number). */
+export const standards: { auto: ProviderChoice; threads: number | null } = {
+  auto: { provider: 'cpu', reason: 'auto picks the CPU; name another provider to try it' },
+  threads: null
+}
+
+/** What `auto` is here, or the provider that is asked for by name. */
 export function chooseProvider(asked: Provider): ProviderChoice {
-  return asked === 'auto'
-    ? { provider: 'cpu', reason: 'auto picks the CPU; name another provider to try it' }
-    : { provider: asked, reason: 'asked for by name' }
+  return asked === 'auto' ? standards.auto : { provider: asked, reason: 'asked for by name' }
+}
+
+/** The providers of this build of ONNX Runtime, by our names. */
+export async function availableProviders(): Promise<Exclude<Provider, 'auto'>[]> {
+  const { listSupportedBackends } = await onnxRuntime()
+  const names = listSupportedBackends().map(({ name }) => name)
+  return provider.exclude(['auto']).options.filter(name => names.some(other => other === runtimeNames[name]))
 }
 
 /**
@@ -38,8 +49,8 @@ export function chooseProvider(asked: Provider): ProviderChoice {
  * Throws `inference/session` when the runtime refuses the graph.
  */
 export async function createSession(model: Uint8Array, provider: Exclude<Provider, 'auto'>): Promise<InferenceSession> {
-  const { InferenceSession, listSupportedBackends } = await onnxRuntime()
-  if (!listSupportedBackends().some(({ name }) => name === runtimeNames[provider])) {
+  const { InferenceSession } = await onnxRuntime()
+  if (!(await availableProviders()).includes(provider)) {
     // The runtime would leave it out silently and run on the CPU.
     throw new SpliceError('inference/session', `this build of ONNX Runtime has no ${provider}`, { mistake: false })
   }
@@ -49,6 +60,7 @@ export async function createSession(model: Uint8Array, provider: Exclude<Provide
       // 'all' has a second way of its own to fold float16 weights.
       graphOptimizationLevel: 'extended',
       enableCpuMemArena: false,
+      ...(standards.threads === null ? {} : { intraOpNumThreads: standards.threads }),
       logSeverityLevel: 3,
       extra: {
         optimization: { disable_specified_optimizers: 'ConstantFolding' },

@@ -2,10 +2,10 @@
  * What is on this disk: models and SAEs below the library's folders, read from their headers. What was read is kept in the home by
  * path, size and time of change, so that the library opens at once and a scan reads only what is new.
  */
+
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import type { Settings } from '../../contract/engine.ts'
 import { errorData, toErrorData } from '../../contract/errors.ts'
 import {
   type DiskContents,
@@ -20,6 +20,7 @@ import {
   type UnreadableItem,
   unreadableItem
 } from '../../contract/library.ts'
+import type { Settings } from '../../contract/settings.ts'
 import { readRepositories, readSnapshots } from '../hub/cache.ts'
 import { hubCacheFolder } from '../hub/environment.ts'
 import { formats } from '../sae/formats/registry.ts'

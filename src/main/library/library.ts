@@ -2,7 +2,6 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { type Settings, type SettingsChange, settings as settingsSchema } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import {
   type DiskContents,
@@ -16,6 +15,7 @@ import {
   type Workspace,
   workspace as workspaceSchema
 } from '../../contract/library.ts'
+import type { SettingProblem, Settings, SettingsChange } from '../../contract/settings.ts'
 import { attach } from '../sae/fit.ts'
 import { openModel } from '../transformer/model.ts'
 import { libraryFolders, openDisk, type ScanProgress } from './disk.ts'
@@ -23,6 +23,7 @@ import { holdsBulkData, kindOf, listFolder } from './folders.ts'
 import { inspect } from './inspect.ts'
 import { useCatalogue } from './releases.ts'
 import { resourcesFolder } from './resources.ts'
+import { SettingsFile } from './settings-file.ts'
 import { StateFile } from './state-file.ts'
 import { describeModel, describeSae, openReleased, type SaeChoices, withRelease } from './summaries.ts'
 
@@ -61,7 +62,7 @@ async function isThere(file: string): Promise<boolean> {
 export async function openLibrary({ home }: { home: string }) {
   const workspaceFile = new StateFile(path.join(home, 'workspace.json'), savedWorkspace.nullable(), () => null)
   const recentFile = new StateFile(path.join(home, 'recent.json'), savedRecent, () => [])
-  const settingsFile = new StateFile(path.join(home, 'settings.json'), settingsSchema, () => settingsSchema.parse({}))
+  const settingsFile = new SettingsFile(home)
   useCatalogue(home)
   let remembering: Promise<void> = Promise.resolve()
 
@@ -130,7 +131,7 @@ export async function openLibrary({ home }: { home: string }) {
 
     /** Where a scan looks. */
     async folders(): Promise<LibraryFolder[]> {
-      return libraryFolders(await settingsFile.read())
+      return libraryFolders((await settingsFile.read()).settings)
     },
 
     /** What the last scan found, without looking. */
@@ -141,7 +142,7 @@ export async function openLibrary({ home }: { home: string }) {
     /** Looks through the library's folders, or those given. Throws `library/cancelled` when the signal ends it. */
     async scan(paths: readonly string[] | undefined, progress: ScanProgress): Promise<DiskContents> {
       if (paths !== undefined) return disk.scanPaths(paths, progress)
-      return disk.scanFolders(await libraryFolders(await settingsFile.read()), progress)
+      return disk.scanFolders(await libraryFolders((await settingsFile.read()).settings), progress)
     },
 
     async recent(): Promise<RecentItem[]> {
@@ -162,14 +163,18 @@ export async function openLibrary({ home }: { home: string }) {
       return { path: absolute, kind: kind === 'folder' && (await holdsBulkData(absolute)) ? 'explanations' : kind }
     },
 
-    settings(): Promise<Settings> {
-      return settingsFile.read()
+    async settings(): Promise<Settings> {
+      return (await settingsFile.read()).settings
     },
 
-    async changeSettings(change: SettingsChange): Promise<Settings> {
-      const changed = settingsSchema.parse({ ...(await settingsFile.read()), ...change })
-      await settingsFile.write(changed)
-      return changed
+    /** The file of the settings, and what of it is not in force. */
+    async settingsProblems(): Promise<{ file: string; problems: SettingProblem[] }> {
+      return { file: settingsFile.path, problems: (await settingsFile.read()).problems }
+    },
+
+    /** Keeps a change, after those before it. */
+    changeSettings(change: SettingsChange): Promise<Settings> {
+      return settingsFile.change(change)
     }
   }
 }

@@ -3,6 +3,14 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { z } from 'zod'
 
+/** Writes a file whole or not at all, its folder too. */
+export async function writeWhole(file: string, text: string): Promise<void> {
+  await fs.mkdir(path.dirname(file), { recursive: true })
+  const part = `${file}.${process.pid}.part`
+  await fs.writeFile(part, text)
+  await fs.rename(part, file)
+}
+
 export class StateFile<Schema extends z.ZodType> {
   readonly #file: string
   readonly #schema: Schema
@@ -37,10 +45,7 @@ export class StateFile<Schema extends z.ZodType> {
     this.#writing = this.#writing
       .catch(() => undefined)
       .then(async () => {
-        await fs.mkdir(path.dirname(this.#file), { recursive: true })
-        const part = `${this.#file}.${process.pid}.part`
-        await fs.writeFile(part, JSON.stringify(value, null, 1))
-        await fs.rename(part, this.#file)
+        await writeWhole(this.#file, JSON.stringify(value, null, 1))
       })
     return this.#writing
   }

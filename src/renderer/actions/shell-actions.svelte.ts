@@ -10,9 +10,10 @@ import type { PromptMode } from '../state/prompt-draft.svelte.ts'
 import { run } from '../state/run.svelte.ts'
 import { saeCheck } from '../state/sae-check.svelte.ts'
 import { selection } from '../state/selection.svelte.ts'
+import { settings } from '../state/settings.svelte.ts'
 import { shell } from '../state/shell.svelte.ts'
 import { explanationSync } from '../state/sync.svelte.ts'
-import { theme } from '../state/theme.svelte.ts'
+import { tour } from '../state/tour.svelte.ts'
 import { variantOrder } from '../state/variant-order.svelte.ts'
 import { inOrder } from '../state/variant-places.ts'
 import { type OpenSae, workspace } from '../state/workspace.svelte.ts'
@@ -101,21 +102,22 @@ function saeActions(): Behaviours {
 
 function appearanceActions(): Behaviours {
   const themes = (['system', 'light', 'dark'] as const).map(
-    name => [`theme.${name}`, { act: () => theme.change({ theme: name }), checked: theme.settings.theme === name }] as const
+    name => [`theme.${name}`, { act: () => settings.change({ theme: name }), checked: settings.values.theme === name }] as const
   )
   const scales = (['surprise', 'certainty'] as const).map(
-    name => [`scale.${name}`, { act: () => theme.change({ logProbScale: name }), checked: theme.settings.logProbScale === name }] as const
+    name =>
+      [`scale.${name}`, { act: () => settings.change({ logProbScale: name }), checked: settings.values.logProbScale === name }] as const
   )
   return { ...Object.fromEntries([...themes, ...scales]), ...(window.splice === undefined ? {} : zoomActions()) }
 }
 
 function zoomActions(): Behaviours {
-  const { zoom } = theme.settings
+  const { zoom } = settings.values
   const step = (by: 1 | -1): Behaviour => {
     const next = nextZoom(zoom, by)
-    return { act: () => theme.change({ zoom: next }), why: next === zoom ? `it is ${Math.round(zoom * 100)}% already` : undefined }
+    return { act: () => settings.change({ zoom: next }), why: next === zoom ? `it is ${Math.round(zoom * 100)}% already` : undefined }
   }
-  return { 'zoom.in': step(1), 'zoom.out': step(-1), 'zoom.reset': { act: () => theme.change({ zoom: 1 }) } }
+  return { 'zoom.in': step(1), 'zoom.out': step(-1), 'zoom.reset': { act: () => settings.change({ zoom: 1 }) } }
 }
 
 function generalActions(): Behaviours {
@@ -129,6 +131,7 @@ function generalActions(): Behaviours {
       ...(undoable === null ? { why: 'nothing was removed just now' } : { title: `Undo: ${undoable.message}` })
     },
     'shortcuts.show': { act: () => (shell.dialog = 'shortcuts') },
+    'tour.show': { act: () => tour.start() },
     'about.show': { act: () => (shell.dialog = 'about') },
     'go.back': { act: () => navigation.back(), why: navigation.canGoBack ? undefined : 'there is nothing before this' },
     'go.forward': { act: () => navigation.forward(), why: navigation.canGoForward ? undefined : 'there is nothing after this' },

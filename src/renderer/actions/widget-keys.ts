@@ -28,6 +28,14 @@ export const widgetKeys: readonly WidgetKeys[] = [
     ]
   },
   {
+    where: 'On the line between two panels',
+    keys: [
+      { chords: ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'], does: 'Move it; with Shift farther' },
+      { chords: ['Home'], does: 'To its own place' },
+      { chords: ['Enter'], does: 'Fold the panel away' }
+    ]
+  },
+  {
     where: 'On a variant in the order of variants',
     keys: [
       { chords: ['Alt+ArrowLeft', 'Alt+ArrowRight'], does: 'Move it' },

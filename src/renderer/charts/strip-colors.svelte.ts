@@ -1,4 +1,5 @@
 /** The strips' scales under the theme and settings in force. */
+import { settings } from '../state/settings.svelte.ts'
 import { theme } from '../state/theme.svelte.ts'
 import { type Fill, scaleOf, strongestLogProb } from './scales.ts'
 
@@ -12,7 +13,7 @@ class StripColors {
   /** The fill of a log-prob (nats): by the setting, full colour is a surprising token or an expected one. */
   logProb(nats: number): Fill {
     const surprise = nats / strongestLogProb
-    return this.#sequential(theme.settings.logProbScale === 'surprise' ? surprise : 1 - surprise)
+    return this.#sequential(settings.values.logProbScale === 'surprise' ? surprise : 1 - surprise)
   }
 
   /** The fill of a difference (nats) within -bound..bound: orange is worse than clean, blue is better. */

@@ -34,6 +34,7 @@ export function aboutLines(about: About, status: EngineStatus | null, ofWindow: 
     ...ofWindow,
     ['Node', about.node],
     ['onnxruntime-node', about.onnxRuntime],
+    ['providers', about.providers.join(', ')],
     ['runs on', status === null ? 'not known yet' : `${status.provider}, ${status.threads} ${status.threads === 1 ? 'thread' : 'threads'}`],
     ['SQLite', about.sqlite],
     ['better-sqlite3', about.betterSqlite3],

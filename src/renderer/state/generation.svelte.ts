@@ -11,6 +11,7 @@ import { hashOf, navigation } from './navigation.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import type { PromptTask, TaskProgress } from './prompt-task.ts'
 import { run } from './run.svelte.ts'
+import { settings } from './settings.svelte.ts'
 import type { ShownVariant } from './shown-variants.ts'
 import { sourceOf, workspace } from './workspace.svelte.ts'
 
@@ -50,6 +51,15 @@ class Generation implements PromptTask {
   #gatherer: ContinuationGatherer | null = null
   #resting: ReturnType<typeof setTimeout> | undefined
 
+  constructor() {
+    // A default takes the place of the one before, not of what a person typed.
+    settings.follow((now, before) => {
+      for (const name of ['temperature', 'maxNewTokens'] as const) {
+        if (this.fields[name] === String(before[name])) this.fields[name] = String(now[name])
+      }
+    })
+  }
+
   get hasResult(): boolean {
     return this.continuations.some(({ tokens }) => tokens.length > 0)
   }
@@ -77,8 +87,8 @@ class Generation implements PromptTask {
   /** Writes on from the prompt; what was being written before is stopped and makes room. */
   async start(): Promise<void> {
     const request = workspace.request()
-    const { settings } = this.parsed
-    if (request === null || settings === null) return
+    const chosen = this.parsed.settings
+    if (request === null || chosen === null) return
     this.cancel()
     const abort = new AbortController()
     this.#abort = abort
@@ -91,13 +101,13 @@ class Generation implements PromptTask {
       layerOrder,
       provider,
       variants,
-      ...settings,
+      ...chosen,
       stopAtEos: this.stopAtEos,
-      topFeatures: 12
+      topFeatures: settings.values.topFeatures
     }
     const gatherer = new ContinuationGatherer(
       variants.map(({ name }) => name),
-      settings.samples
+      chosen.samples
     )
     this.#gatherer = gatherer
     this.asked = asked

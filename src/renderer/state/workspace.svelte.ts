@@ -8,6 +8,7 @@ import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { PromptDraft } from './prompt-draft.svelte.ts'
 import { runNameOf } from './run-name.ts'
+import { settings } from './settings.svelte.ts'
 import { colorOfSae, type Joined, type JointChoice, type SplicedSae, shownVariants, targetOf } from './shown-variants.ts'
 
 /**
@@ -89,6 +90,15 @@ class Workspace {
   /** The variants of a run, in the order shown. */
   variants = $derived(shownVariants(this.saes, this.joint, this.positions))
 
+  constructor() {
+    // A default takes the place of the one before, not of what a person chose.
+    settings.follow((now, before) => {
+      if (this.processing === before.processing) this.processing = now.processing
+      if (this.layerOrder === before.layerOrder) this.layerOrder = now.layerOrder
+      if (this.metricPositions === before.metricPositions) this.metricPositions = now.metricPositions
+    })
+  }
+
   /** The colour of an open SAE. */
   colorOf(name: string): string {
     return colorOfSae(this.saes.findIndex(sae => sae.name === name))
@@ -106,8 +116,8 @@ class Workspace {
       processing: this.processing,
       layerOrder: this.layerOrder,
       metricPositions: this.metricPositions,
-      topK: 10,
-      topFeatures: 12,
+      topK: settings.values.topK,
+      topFeatures: settings.values.topFeatures,
       provider: 'auto'
     }
   }

@@ -3,7 +3,7 @@ import { isContractProcedure } from '@orpc/contract'
 import { type AnyRouter, implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../../contract/errors.ts'
 import { contract } from '../../../contract/index.ts'
-import type { EngineClient } from './engine-client.ts'
+import type { EngineClient } from '../../engine/engine-client.ts'
 
 /** A procedure as the walk below sees it: its types are the contract's, which the handlers at both ends check. */
 type Call = (input: unknown, options: { signal?: AbortSignal | undefined }) => Promise<unknown>

@@ -8,10 +8,10 @@ import { OpenAPIHandler } from '@orpc/openapi/node'
 import { BodyLimitPlugin } from '@orpc/server/node'
 import { ZodToJsonSchemaConverter } from '@orpc/zod/zod4'
 import { contract } from '../../../contract/index.ts'
+import { EngineConnection } from '../../engine/engine-client.ts'
 import type { EngineSupervisor } from '../../engine/supervisor.ts'
 import { version } from '../../engine/version.ts'
 import type { Access } from '../access.ts'
-import { EngineConnection } from './engine-client.ts'
 import { forwardingRouter } from './forwarding.ts'
 
 /** Largest request, in bytes. */

@@ -8,8 +8,8 @@ import { positionPicture } from '../../charts/position-picture.ts'
 import { positionSeries } from '../../charts/position-series.ts'
 import { stripsPicture } from '../../charts/strips/strips-picture.ts'
 import { client } from '../../state/connection.svelte.ts'
+import { settings } from '../../state/settings.svelte.ts'
 import { looksOf } from '../../state/shown-variants.ts'
-import { theme } from '../../state/theme.svelte.ts'
 
 export const runFiles = [
   'html',
@@ -54,7 +54,7 @@ export async function runFile(run: ExportedRun, kind: RunFile): Promise<{ name: 
     case 'html': {
       const { reportHtml } = await import('../../report/report.ts')
       const { themeVariables } = await import('../../report/theme-variables.ts')
-      const choices = { variables: themeVariables(), logProbScale: theme.settings.logProbScale, config: await configOf(run) }
+      const choices = { variables: themeVariables(), logProbScale: settings.values.logProbScale, config: await configOf(run) }
       return named(text(await reportHtml(run, choices), 'text/html'))
     }
     case 'tokens.csv':

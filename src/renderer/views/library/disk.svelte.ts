@@ -2,7 +2,7 @@
 import type { ErrorData } from '../../../contract/errors.ts'
 import type { DiskContents, DiskModel, DiskSae, LibraryFolder, UnreadableItem } from '../../../contract/library.ts'
 import { client, errorOf } from '../../state/connection.svelte.ts'
-import { theme } from '../../state/theme.svelte.ts'
+import { settings } from '../../state/settings.svelte.ts'
 import { workspace } from '../../state/workspace.svelte.ts'
 import { fitsModel } from './fit.ts'
 
@@ -127,15 +127,20 @@ class Disk {
     this.#abort?.abort()
   }
 
-  /** Changes where the library looks, and looks there. */
-  async changeFolders(change: Partial<{ folders: string[]; demo: boolean; hubCache: boolean }>): Promise<void> {
-    await theme.change({ library: { ...theme.settings.library, ...change } })
-    this.cancel()
+  /** Takes where the library looks, without looking. */
+  async loadFolders(): Promise<void> {
     try {
       this.folders = await client.library.folders()
     } catch (thrown) {
       this.error = errorOf(thrown)
     }
+  }
+
+  /** Changes where the library looks, and looks there. */
+  async changeFolders(change: Partial<{ folders: string[]; demo: boolean; hubCache: boolean }>): Promise<void> {
+    await settings.change({ library: { ...settings.values.library, ...change } })
+    this.cancel()
+    await this.loadFolders()
     // The cancelled scan ends first.
     await Promise.resolve()
     await this.scan()

@@ -2,9 +2,9 @@
 import { createORPCClient, DynamicLink } from '@orpc/client'
 import { RPCLink } from '@orpc/client/message-port'
 import type { ContractRouterClient } from '@orpc/contract'
-import { SpliceError } from '../../../contract/errors.ts'
-import type { Contract } from '../../../contract/index.ts'
-import type { EngineSupervisor } from '../../engine/supervisor.ts'
+import { SpliceError } from '../../contract/errors.ts'
+import type { Contract } from '../../contract/index.ts'
+import type { EngineSupervisor } from './supervisor.ts'
 
 type Link = RPCLink<Record<never, never>>
 
@@ -24,7 +24,7 @@ export class EngineConnection {
   #connected(): Link {
     if (this.#open !== null) return this.#open.link
     this.#count += 1
-    const connection = `api-${this.#count}`
+    const connection = `host-${this.#count}`
     const { port1, port2 } = new MessageChannel()
     const isConnected = this.#engine.connect(connection, ({ kind, data }) => {
       if (kind === 'close') this.#lose(connection)

@@ -1,0 +1,99 @@
+/**
+ * The settings of a home. Each one is read by itself: a bad value has its default and is told, the others hold. What is written beside
+ * stays as it is, bad values and those of other versions too; what a change would write over and cannot be read is copied before.
+ */
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { z } from 'zod'
+import { type SettingProblem, type Settings, type SettingsChange, settings as settingsSchema } from '../../contract/settings.ts'
+import { writeWhole } from './state-file.ts'
+
+const fields = settingsSchema.keyof().options
+const record = z.record(z.string(), z.unknown())
+
+/** What the file says, field by field, and what is wrong with it. */
+interface Reading {
+  readonly settings: Settings
+  readonly problems: SettingProblem[]
+  /** As it is written; null where that is no object at all. */
+  readonly raw: Record<string, unknown> | null
+}
+
+function readFields(raw: Record<string, unknown>): Reading {
+  const problems: SettingProblem[] = []
+  const good: Record<string, unknown> = {}
+  for (const field of fields) {
+    if (!(field in raw)) continue
+    const read = settingsSchema.shape[field].safeParse(raw[field])
+    if (read.success) good[field] = raw[field]
+    else {
+      const issue = read.error.issues[0]
+      const at = [field, ...(issue?.path ?? [])].join('.')
+      problems.push({ field, message: `${at} is not what it may be (${issue?.message ?? 'unknown'}); its default is in force` })
+    }
+  }
+  return { settings: settingsSchema.parse(good), problems, raw }
+}
+
+export class SettingsFile {
+  readonly path: string
+  #changing: Promise<unknown> = Promise.resolve()
+
+  constructor(home: string) {
+    this.path = path.join(home, 'settings.json')
+  }
+
+  /** What is in force, and what of the file is not. */
+  async read(): Promise<Reading> {
+    let text: string
+    try {
+      text = await fs.readFile(this.path, 'utf8')
+    } catch (thrown) {
+      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return readFields({})
+      throw thrown
+    }
+    try {
+      return readFields(record.parse(JSON.parse(text)))
+    } catch {
+      const message = 'the file is not a JSON object; every setting has its default'
+      return { settings: settingsSchema.parse({}), problems: [{ field: null, message }], raw: null }
+    }
+  }
+
+  /** Keeps a change, after those before it. Panes are changed one by one. */
+  change(change: SettingsChange): Promise<Settings> {
+    const changed = this.#changing
+      .catch(() => undefined)
+      .then(async () => {
+        const { settings, problems, raw } = await this.read()
+        if (raw === null || problems.some(({ field }) => field !== null && field in change)) await this.#setAside()
+        const { panes, ...others } = change
+        const next = { ...raw, ...others, ...(panes === undefined ? {} : { panes: changedPanes(settings.panes, panes) }) }
+        await writeWhole(this.path, JSON.stringify(next, null, 1))
+        return readFields(next).settings
+      })
+    this.#changing = changed
+    return changed
+  }
+
+  /** Copies the file beside itself, under a name that nothing has. */
+  async #setAside(): Promise<void> {
+    for (let copy = 0; ; copy += 1) {
+      try {
+        await fs.copyFile(this.path, `${this.path}.corrupt${copy === 0 ? '' : `-${copy}`}`, fs.constants.COPYFILE_EXCL)
+        return
+      } catch (thrown) {
+        if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown
+      }
+    }
+  }
+}
+
+function changedPanes(before: Settings['panes'], change: NonNullable<SettingsChange['panes']>): Settings['panes'] {
+  const panes = { ...before }
+  for (const [name, pane] of Object.entries(change)) {
+    if (pane === null) delete panes[name]
+    else panes[name] = pane
+  }
+  return panes
+}
