@@ -16,7 +16,7 @@ export function misfits(page: Page): Promise<string[]> {
     if (page !== null && page.scrollWidth > width) problems.push(`the page scrolls sideways: ${page.scrollWidth} px wide`)
     if (page !== null && page.scrollHeight > height) problems.push(`the page scrolls: ${page.scrollHeight} px high`)
 
-    const top = document.querySelector('[role="dialog"]') ?? document.body
+    const top = document.querySelector('[role="dialog"], [role="menu"]') ?? document.body
     // Panes scroll down, never sideways; what is wider than a pane scrolls in a frame of its own.
     if (top === document.body) {
       for (const pane of document.querySelectorAll('main, main > *, main > * > *, header, footer')) {

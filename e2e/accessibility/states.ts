@@ -36,6 +36,14 @@ async function typeSearch(page: Page, text: string): Promise<void> {
   await page.getByTestId('explanations-search').fill(text)
 }
 
+/** Chooses the first entry that the palette has for some words. */
+async function openByPalette(page: Page, words: string): Promise<void> {
+  await page.getByTestId('palette-open').click()
+  await page.getByTestId('palette-query').fill(words)
+  await page.getByTestId('palette-item').first().waitFor()
+  await page.keyboard.press('Enter')
+}
+
 /** Opens a popover of Compare by its button. */
 function popover(name: string, testid: string, shows: string): ViewState {
   return {
@@ -562,6 +570,43 @@ export const viewStates: readonly ViewState[] = [
       await go(page, grounds, 'settings')
       await page.getByTestId('take-tour').click()
       await page.getByTestId('tour').waitFor()
+    }
+  },
+  {
+    name: 'the menu of the window',
+    shows: ['components/shell/window-menu.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'compare')
+      await page.getByTestId('menu').click()
+      await page.getByTestId('menu-View').waitFor()
+    }
+  },
+  {
+    name: 'the palette',
+    shows: ['components/palette/palette.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'compare')
+      await page.getByTestId('palette-open').click()
+      await page.getByTestId('palette-query').fill('run')
+      await page.getByTestId('palette-item').first().waitFor()
+    }
+  },
+  {
+    name: 'the shortcuts',
+    shows: ['components/shell/shortcuts-dialog.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'compare')
+      await openByPalette(page, 'Keyboard shortcuts')
+      await page.getByTestId('shortcuts').waitFor()
+    }
+  },
+  {
+    name: 'About',
+    shows: ['components/shell/about-dialog.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'compare')
+      await openByPalette(page, 'About')
+      await page.getByTestId('about').waitFor()
     }
   },
   {

@@ -34,7 +34,7 @@ keepPictureOfFailures(() => page)
 
 /** Puts away what the state before left open. */
 async function putAway(): Promise<void> {
-  const open = page.locator('[role="dialog"]')
+  const open = page.locator('[role="dialog"], [role="menu"]')
   for (let tries = 0; tries < 4 && (await open.count()) > 0; tries++) {
     await page.keyboard.press('Escape')
     await page.waitForTimeout(50)
