@@ -64,8 +64,8 @@ export function effectOption(
         }
       : {}),
     grid: [
-      { left: 68, right: 16, top, height: alone ? 170 : '48%', outerBoundsMode: 'none' },
-      { left: 68, right: 16, top: alone ? top + 182 : '56%', bottom: 40, outerBoundsMode: 'none' }
+      { left: 68, right: 16, top, height: alone ? 170 : '43%', outerBoundsMode: 'none' },
+      { left: 68, right: 16, top: alone ? top + 190 : '58%', bottom: 40, outerBoundsMode: 'none' }
     ],
     xAxis: [
       { ...category, gridIndex: 0, axisLabel: { show: false } },
