@@ -43,6 +43,14 @@ for (const at of noise.keys()) {
   noise[at] = (state / 2 ** 32 - 0.5) * 0.07
 }
 
+/** Multiplications and additions, in thousand millions: of blocks over all tokens, the SAE's encoder and decoder, and the unembedding at positions. */
+function arithmetic(blocks: number, saes: number, positions: number): number {
+  const block = 2 * width * head * (heads + keyValueHeads) + 3 * width * mlp
+  return (2 * (tokens * (blocks * block + saes * 2 * width * features) + positions * vocabulary * width)) / 1e9
+}
+const before = arithmetic(layer + 1, 1, 0)
+const behind = arithmetic(layers - layer - 1, 0, 1)
+
 /** A file of float32 tensors with noise, or with one value, written piece by piece. */
 function writeTensors(file: string, tensors: readonly { name: string; shape: number[]; fill?: number }[]): void {
   let offset = 0
@@ -202,8 +210,14 @@ try {
   printRow(`${count} single-feature ablations, request to result`, `${(whole / 1000).toFixed(2)} s`)
   printRow('up to the splice, once', `${prefix.toFixed(0)} ms`)
   printRow('behind the splice, a row by itself', `${suffix.toFixed(0)} ms`)
-  printRow(`floor: prefix once, suffix ${count} times`, `${(floor / 1000).toFixed(2)} s`)
+  printRow(`floor of these: prefix once, suffix ${count} times`, `${(floor / 1000).toFixed(2)} s`)
   printRow('of the floor', `${(whole / floor).toFixed(2)} (${Math.min(...seen.ratio).toFixed(2)} to ${Math.max(...seen.ratio).toFixed(2)})`)
+  printRow(
+    'arithmetic of the ablations',
+    `${(before + count * behind).toFixed(0)} GFLOP, ${((1000 * (before + count * behind)) / whole).toFixed(0)} GFLOP/s`
+  )
+  const speed = arithmetic(layers, 1, tokens) / one
+  printRow('floor counted by the speed of a plain run', `${((before + count * behind) / speed / 1000).toFixed(2)} s`)
   printRow('a plain run of one ablation', `${one.toFixed(0)} ms`)
   printRow(`${count} plain runs against it`, `${((count * one) / whole).toFixed(1)} times`)
 } finally {
