@@ -56,6 +56,7 @@ import {
   workspace
 } from './library.ts'
 import { effectsCheckEvent, effectsCheckRequest } from './logit-effects.ts'
+import { lensEvent, lensRequest } from './logit-lens.ts'
 import { backupEvent, backupRequest, checkEvent, compactEvent, mirrorState, removeEvent, removeRequest } from './mirror.ts'
 import {
   entriesRequest,
@@ -157,6 +158,8 @@ export const contract = {
     generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
     /** Ranks, logits and probabilities of answers to a prompt, token by token. */
     testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
+    /** What the unembedding makes of the residual stream in front of every block, in every variant. */
+    logitLens: procedure.input(lensRequest).output(eventIterator(lensEvent)),
     /** Reads every active feature of one SAE in every variant, not only the strongest; holds the values until the stream ends. */
     readFeatures: procedure.input(featureReadingRequest).output(eventIterator(featureReadingEvent)),
     /** The values of a reading that is held. */

@@ -20,6 +20,7 @@ import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
 import { checkLogits } from './logit-check.ts'
+import { readLens } from './logit-lens.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
 import { explainEntries, watchNotebook } from './notebook-events.ts'
 import { keptRun } from './runs.ts'
@@ -103,6 +104,7 @@ export function makeRouter(services: EngineServices) {
       checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
       testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
+      logitLens: os.runs.logitLens.handler(({ input, signal }) => withContractErrors(readLens(input, services, signal))),
       readFeatures: os.runs.readFeatures.handler(({ input, signal }) => withContractErrors(readings.read(input, signal))),
       activeFeatures: os.runs.activeFeatures.handler(({ input }) => readings.of(input)),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
