@@ -114,7 +114,6 @@ describe('its numbers', () => {
     const rows = page.getByTestId('lens-rows').locator('tbody tr:not([aria-hidden])')
     expect(await rows.first().getAttribute('data-layer')).toBe('final_post')
     await page.locator('[data-column="kl"] button').click()
-    await page.locator('[data-column="kl"] button').click()
     const worst = layersOf('clean').flatMap(({ label, klToFinal }) =>
       klToFinal.map((kl, position) => ({ label, kl: Number(kl), position }))
     )

@@ -56,27 +56,21 @@ export function cellsOf(result: LensResult, variant: LensVariant): LensCell[] {
 
 export type LensColumn = 'position' | 'layer' | 'top' | 'kl' | 'final' | 'actual'
 
-const sortKeys: Record<LensColumn, (cell: LensCell) => number> = {
-  position: ({ position }) => position,
-  layer: ({ layer }) => layer,
-  top: ({ top }) => numberOf(top[0]?.logProb),
-  kl: ({ klToFinal }) => numberOf(klToFinal),
-  final: ({ finalRank }) => finalRank ?? Number.NaN,
-  actual: ({ actualRank }) => actualRank ?? Number.NaN
-}
-
-function numberOf(value: MaybeNumber | undefined): number {
-  return fromMaybeNumber(value ?? null) ?? Number.NaN
-}
-
-/** Cells by a column; those without a number come last, and what is equal keeps its order. */
-export function sortedCells(cells: readonly LensCell[], column: LensColumn, descending: boolean): LensCell[] {
-  const key = sortKeys[column]
-  return [...cells].sort((a, b) => {
-    const [x, y] = [key(a), key(b)]
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y))
-    return descending ? y - x : x - y
-  })
+/** What a column sorts by; null where a cell has nothing there. */
+export function keyOf(cell: LensCell, column: LensColumn): number | null {
+  switch (column) {
+    case 'position':
+    case 'layer':
+      return cell[column]
+    case 'top':
+      return fromMaybeNumber(cell.top[0]?.logProb ?? null)
+    case 'kl':
+      return fromMaybeNumber(cell.klToFinal)
+    case 'final':
+      return cell.finalRank
+    case 'actual':
+      return cell.actualRank
+  }
 }
 
 /** A row for each variant, position and layer; unrounded. Log-probs and KL are in nats, a rank of 0 is the best. */
