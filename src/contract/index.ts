@@ -29,6 +29,7 @@ import {
   sourceSummary
 } from './explanations.ts'
 import { activeFeatures, activeFeaturesRequest, featureReadingEvent, featureReadingRequest } from './feature-readings.ts'
+import { featureWeightsEvent, featureWeightsRequest, firings, firingsRequest } from './feature-weights.ts'
 import { generationEvent, generationRequest } from './generation.ts'
 import { filePart } from './held-files.ts'
 import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
@@ -173,6 +174,13 @@ export const contract = {
     tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens),
     /** The model's own chat template; one that has none is an error. */
     chatTemplate: procedure.input(z.object({ model: z.string() })).output(chatTemplate)
+  },
+  /** Features of an SAE by its files and the runs that are kept, whatever the mirror knows. */
+  features: {
+    /** Logits, neighbours and lengths of a feature's weights. */
+    weights: procedure.input(featureWeightsRequest).output(eventIterator(featureWeightsEvent)),
+    /** Tokens at which it fired in kept runs. */
+    firings: procedure.input(firingsRequest).output(firings)
   },
   prompts: {
     list: procedure.output(z.array(savedPrompt)),

@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import type { FeatureWeights } from '../../contract/feature-weights.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import type { Prompt, PromptTokens, Provider } from '../../contract/run.ts'
@@ -28,7 +29,8 @@ import {
   type LensJob,
   type MeasureResult,
   type ReadFeatures,
-  type ToInference
+  type ToInference,
+  type WeightsJob
 } from '../inference/messages.ts'
 import type { ProcessChoice } from '../inference/standards.ts'
 import { processEntry } from './process-entry.ts'
@@ -311,6 +313,13 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'activation', id, hookJob, hook, window }), signal, onProgress)
     if (answer.kind !== 'activation') throw new Error(`the inference process answered an activation with ${answer.kind}`)
     return answer
+  }
+
+  /** What an SAE's weights say of a feature; waits and throws as `run` does. */
+  async featureWeights(weightsJob: WeightsJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FeatureWeights> {
+    const answer = await this.#inTurn(id => ({ kind: 'weights', id, weightsJob }), signal, onProgress)
+    if (answer.kind !== 'weights') throw new Error(`the inference process answered weights with ${answer.kind}`)
+    return answer.weights
   }
 
   /** A run through the logit lens; waits and throws as `run` does. */

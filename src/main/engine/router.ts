@@ -14,6 +14,7 @@ import { testPrompt } from './answers.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
 import { FeatureReadings } from './feature-readings.ts'
+import { firingsOf, readWeights } from './feature-weights.ts'
 import { generate } from './generations.ts'
 import { HeldFiles } from './held-files.ts'
 import { exportHits } from './hit-export.ts'
@@ -115,6 +116,10 @@ export function makeRouter(services: EngineServices) {
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
       chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))
+    },
+    features: {
+      weights: os.features.weights.handler(({ input, signal }) => withContractErrors(readWeights(input, services, signal))),
+      firings: os.features.firings.handler(({ input }) => firingsOf(input, history))
     },
     prompts: {
       list: os.prompts.list.handler(() => prompts.list()),

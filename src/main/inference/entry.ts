@@ -8,6 +8,7 @@ import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
 import { CompiledPlans } from './compiled.ts'
 import { evaluatePass } from './evaluation.ts'
+import { readFeatureWeights } from './feature-weights.ts'
 import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
@@ -143,6 +144,9 @@ async function answer(message: ToInference): Promise<void> {
     } else if (message.kind === 'effects') {
       const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'effects', id: message.id, effects })
+    } else if (message.kind === 'weights') {
+      const weights = await readFeatureWeights(message.weightsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'weights', id: message.id, weights })
     } else if (message.kind === 'lens') {
       const lens = await readLens(message.lensJob, lensState, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'lens', id: message.id, lens })

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { answersRequest, answersResult } from '../../contract/answers.ts'
 import { errorData } from '../../contract/errors.ts'
+import { featureWeights } from '../../contract/feature-weights.ts'
 import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { featureEffects } from '../../contract/logit-effects.ts'
@@ -121,6 +122,17 @@ export const effectsJob = z.object({
 })
 export type EffectsJob = z.infer<typeof effectsJob>
 
+/** A feature whose weights are read, and the SAEs whose directions it is held to. */
+export const weightsJob = z.object({
+  model: z.string(),
+  sae: jobSae,
+  feature: z.int().nonnegative(),
+  others: z.array(jobSae),
+  count: z.int().min(1),
+  cacheFolder: z.string()
+})
+export type WeightsJob = z.infer<typeof weightsJob>
+
 const float32 = z.instanceof(Float32Array)
 
 /** What a window shows, its numbers as they are. */
@@ -148,6 +160,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('features'), id: z.int(), job: inferenceJob, sae: z.string() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
+  z.object({ kind: z.literal('weights'), id: z.int(), weightsJob }),
   z.object({ kind: z.literal('lens'), id: z.int(), lensJob }),
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
@@ -175,6 +188,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('features'), id: z.int(), features: readFeatures }),
   z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
+  z.object({ kind: z.literal('weights'), id: z.int(), weights: featureWeights }),
   z.object({ kind: z.literal('lens'), id: z.int(), lens: inferredLens }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
