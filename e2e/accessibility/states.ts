@@ -456,6 +456,15 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'a feature by its weights alone',
+    shows: ['views/feature/feature.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'feature/sae/l0_3/5')
+      await page.locator('[data-testid="weights"][data-of="5"]').waitFor()
+      await page.getByTestId('fired').waitFor()
+    }
+  },
+  {
     name: 'Logit lens, a cell',
     shows: ['views/lens/lens.svelte'],
     reach: async (page, grounds) => {
