@@ -32,8 +32,34 @@ export const splice = z.object({
 })
 export type Splice = z.infer<typeof splice>
 
-/** One way to run the prompt. `clean` has no splices. Edits of features will stand beside splices. */
-export const variant = z.object({ name: z.string().min(1).max(80), splices: z.array(splice) })
+/** Positions that an edit covers, as a splice's; a range without an end (null) goes on over all tokens to come. */
+export const editPositions = z.union([
+  z.enum(['all', 'no-special']),
+  z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative().nullable()]))
+])
+export type EditPositions = z.infer<typeof editPositions>
+
+/**
+ * A change of one feature. `scale` multiplies its activation by `value`, `set` puts `value` in its place (0 ablates it): both in a
+ * variant that splices the SAE, where the splice covers. `steer` adds `value` times the feature's row of W_dec, as it is stored, to the
+ * activation that the SAE's output stands in for: to the output where the variant splices the SAE, to the activation itself where not.
+ * Edits of the same feature act one after the other.
+ */
+export const featureEdit = z.object({
+  sae: saeName,
+  feature: z.int().nonnegative(),
+  kind: z.enum(['scale', 'set', 'steer']),
+  value: z.number(),
+  positions: editPositions.default('all')
+})
+export type FeatureEdit = z.infer<typeof featureEdit>
+
+/** One way to run the prompt. `clean` has neither splices nor edits. */
+export const variant = z.object({
+  name: z.string().min(1).max(80),
+  splices: z.array(splice),
+  edits: z.array(featureEdit).optional()
+})
 export type Variant = z.infer<typeof variant>
 
 /**

@@ -163,6 +163,24 @@ describe('splice run', () => {
     ])
   })
 
+  test('puts edits into their variants, and makes those that are not there', () => {
+    const edit = (feature: number, kind: string, value: number, positions: unknown = 'all') => ({
+      sae: 'sae1',
+      feature,
+      kind,
+      value,
+      positions
+    })
+    const spliced = [{ sae: 'sae1', errorTerm: false, positions: 'all' }]
+    const edits = ['spliced:sae1:7x2', 'off:sae1:8=0@1:', 'off:sae1:9x-1.5@2:4', 'on:sae1:8+-5.66', 'on:sae1:8+1e-2@:3']
+    expect(variants('--sae', '/a', '--variants', 'clean,spliced', ...edits.flatMap(text => ['--edit', text]))).toEqual([
+      { name: 'clean', splices: [] },
+      { name: 'spliced', splices: spliced, edits: [edit(7, 'scale', 2)] },
+      { name: 'off', splices: spliced, edits: [edit(8, 'set', 0, [[1, null]]), edit(9, 'scale', -1.5, [[2, 4]])] },
+      { name: 'on', splices: [], edits: [edit(8, 'steer', -5.66), edit(8, 'steer', 0.01, [[0, 3]])] }
+    ])
+  })
+
   test('gives SAEs their factors by name', () => {
     const { saes } = order('--prompt', 'x', '--sae', '/a', '--sae', 'b=/b', '--sae-norm-factor', 'b=0.25').request
     expect(saes).toEqual([
@@ -213,6 +231,10 @@ describe('splice run', () => {
     [['--prompt', 'x', '--sae', '/a', '--variant', 'clean=sae1'], 'clean is the run without any SAE'],
     [['--prompt', 'x', '--sae', '/a', '--variant', 'v=sae1,sae1'], '--variant v names sae1 twice.'],
     [['--prompt', 'x', '--splice-positions', '5:3'], '--splice-positions "5:3" is not a range'],
+    [['--prompt', 'x', '--sae', '/a', '--edit', 'off:sae1:x2'], '--edit "off:sae1:x2" is not an edit of a feature.'],
+    [['--prompt', 'x', '--sae', '/a', '--edit', 'off:sae1:7=0@5:2'], '--edit "off:sae1:7=0@5:2": position 5 is above 2.'],
+    [['--prompt', 'x', '--sae', '/a', '--edit', 'off:b:7=0'], '--edit "off:b:7=0": b is no SAE of this run.'],
+    [['--prompt', 'x', '--sae', '/a', '--edit', 'clean:sae1:7+1'], '--edit: clean is the model as it is.'],
     [['--prompt', 'x', '--splice-positions', 'some'], '--splice-positions "some" is not a range'],
     [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', '0.5'], '--sae-norm-factor "0.5" is not NAME=F.'],
     [['--prompt', 'x', '--sae', '/a', '--sae-norm-factor', 'sae1=0'], '--sae-norm-factor "sae1=0" is not NAME=F.'],

@@ -12,6 +12,7 @@ export const commands = [
   'run',
   'test-prompt',
   'generate',
+  'logit-lens',
   'eval',
   'check-sae',
   'hooks',
@@ -37,6 +38,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
   splice test-prompt --model DIR --prompt TEXT --answer A what a model makes of answers to a prompt
   splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
+  splice logit-lens --model DIR --prompt TEXT             what each layer would predict, as it is and with SAEs spliced in
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
   splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
@@ -65,6 +67,7 @@ export const commandHelp: Record<Command, string> = {
   run: `splice run --model DIR [--sae [NAME=]PATH[@HOOK]]... (--prompt TEXT | --ids 2,106,108) [--no-bos]
            [--sae-norm-factor NAME=F]...
            [--variants clean,spliced,spliced+error] [--variant NAME=sae1,sae2+error]...
+           [--edit VARIANT:SAE:FEATURE(xN|=N|+N)[@A:B]]...
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
            [--top-k 10] [--top-features 5] [--provider auto|cpu|webgpu|cuda|directml|coreml]
@@ -84,6 +87,10 @@ Runs one prompt under several variants and compares them.
   --variants LIST           some of clean, spliced (all SAEs), spliced+error (with the error term). Without it:
                             all three with an SAE, clean without one, clean alone where --variant is given
   --variant NAME=LIST       a variant of your own: SAEs by name, +error adds an SAE's error term
+  --edit EDIT               changes a feature in a variant: VARIANT:SAE:FEATURE, then xN multiplies its activation, =N
+                            sets it (=0 ablates), +N steers: adds N times its row of W_dec (N may be negative: +-5.6);
+                            @A:B only at these positions, @A: from there on. A variant that is not there is made: of all
+                            SAEs spliced for x and =, of the model as it is for +
   --splice-positions WHICH  all, no-special (leaves BOS and the like alone), or half-open ranges from zero
   --processing WHICH        TransformerLens's weight processing: none, all, auto, or a list of fold_ln,
                             center_writing_weights, center_unembed, fold_value_biases. auto is all without an
@@ -156,6 +163,25 @@ Continues a prompt under several variants. A splice covers every generated token
   --json                    prints {variants: [{name, text, ending, tokens: [{id, text, logProb, rank}]}], seed, ...}: new
                             tokens only; with --samples, an entry for each with its number as sample
   Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
+${everywhere}
+
+${exits}
+`,
+  'logit-lens': `splice logit-lens --model DIR (--prompt TEXT | --ids 2,106,108) [--no-bos] [--sae [NAME=]PATH[@HOOK]]...
+           [--positions A:B] [--top-k 5] [--no-soft-cap] [--save FILE.safetensors] [--json]
+           and the other options of splice run
+
+Puts the residual stream in front of every block, and what comes out of the last one, through the final norm and the
+unembedding: what would the model predict if it ended there? For every variant, edits included.
+
+  --positions A:B           only at these positions, half-open from zero
+  --top-k N                 tokens listed for each layer and position (5)
+  --no-soft-cap             leaves out the final soft cap of Gemma-2, as TransformerLens's unembed does
+  --save FILE.safetensors   writes whole logits, <variant>/logit_lens.logits [layers + 1, position, vocabulary], as float32
+  --json                    prints {variants: [{name, final, layers: [{label, topK, klToFinal, final: {logProbs, ranks},
+                            actual: {logProbs, ranks}}]}], ...}: final is the token that the variant predicts in the end,
+                            actual the one that follows; labels are those of accumulated_resid, 0_pre to final_post
+  Model, SAEs, prompt, variants, edits, processing, layer order and provider: as in splice run.
 ${everywhere}
 
 ${exits}

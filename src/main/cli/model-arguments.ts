@@ -10,6 +10,7 @@ import {
   type RunRequest
 } from '../../contract/run.ts'
 import { type Arguments, mistake, quoted, readChoice } from './arguments.ts'
+import { withEdits } from './edits.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 import { readSplicePositions, readVariants } from './variants.ts'
 
@@ -17,7 +18,7 @@ import { readSplicePositions, readVariants } from './variants.ts'
 export const modelOptions = {
   flags: ['no-bos'],
   values: ['model', 'prompt', 'ids', 'variants', 'splice-positions', 'processing', 'layer-order', 'provider', 'db'],
-  lists: ['sae', 'sae-norm-factor', 'variant']
+  lists: ['sae', 'sae-norm-factor', 'variant', 'edit']
 } as const
 
 export type ModelArguments = Pick<RunRequest, 'model' | 'saes' | 'prompt' | 'variants' | 'processing' | 'layerOrder' | 'provider'>
@@ -29,11 +30,12 @@ export function readModelArguments(args: Arguments, command: string, exists?: (p
     throw mistake('--model', `splice ${command} needs a model.`, 'Add --model DIR, a Hugging Face model folder.')
   const saes = withNormFactors(readSaeArguments(args.lists.get('sae') ?? [], exists), args.lists.get('sae-norm-factor') ?? [])
   const positions = readSplicePositions(args.values.get('splice-positions'))
+  const variants = readVariants(args.values.get('variants'), args.lists.get('variant') ?? [], saes, positions)
   return {
     model: resolve(model),
     saes,
     prompt: readPrompt(args, command),
-    variants: readVariants(args.values.get('variants'), args.lists.get('variant') ?? [], saes, positions),
+    variants: withEdits(variants, args.lists.get('edit') ?? [], saes, positions),
     processing: readProcessing(args.values.get('processing') ?? 'auto'),
     layerOrder: readChoice('--layer-order', args.values.get('layer-order') ?? 'checkpoint', layerOrder.options),
     provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options)

@@ -14,7 +14,7 @@ import { readTransformer } from '../transformer/registry.ts'
 
 async function plan({ name, path, source: _, ...choices }: RunSae, points: readonly ModelHookPoint[], model: string): Promise<PlannedSae> {
   const sae = await openSae(path, { ...choices, release: readingFacts(await releaseOf(path)) })
-  return { name, ...attach(sae, points, model), sae: await placeSae(sae), spliced: true }
+  return { name, ...attach(sae, points, model), sae: await placeSae(sae), spliced: true, edited: false, steered: false }
 }
 
 /** Everything that a run could cache, in the order in which it runs. */

@@ -27,7 +27,7 @@ export async function evaluatePass(job: EvaluationJob, state: InferenceState, pa
   const model = await state.models.model(job.model, reading)
   const { name, path, ...options } = job.sae
   const { sae, stamp } = await state.models.sae(path, options, job.cacheFolder)
-  const planned: PlannedSae = { name, ...attach(sae, model.hookPoints, model.name), sae, spliced: true }
+  const planned: PlannedSae = { name, ...attach(sae, model.hookPoints, model.name), sae, spliced: true, edited: false, steered: false }
   const request = (): PlanRequest => ({
     transformer: model.transformer,
     saes: [planned],

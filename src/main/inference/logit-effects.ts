@@ -8,7 +8,8 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import { processingFlag } from '../../contract/run.ts'
 import { GraphBuilder, type Value } from '../onnx/graph.ts'
-import { mapAsFloat32, multiplyTransposed, rowsOf } from '../onnx/weights.ts'
+import { multiplyTransposed, rowsOf } from '../onnx/weights.ts'
+import { decoderRows } from '../sae/edits.ts'
 import { attach } from '../sae/fit.ts'
 import type { MappedSae } from '../sae/sae.ts'
 import type { Reading, Transformer } from '../transformer/family.ts'
@@ -29,14 +30,9 @@ const residual = /^(hook_embed|hook_pos_embed|blocks\.\d+\.hook_(resid_(pre|mid|
 const names = { features: 'features', final: 'final' } as const
 
 /** Rows of W_dec as the model reads them, [feature, dOut]. */
-function decoderRows(graph: GraphBuilder, sae: MappedSae): Value {
-  const { decoder } = sae.weights
-  const [dSae = 0, dOut = 0] = decoder.shape
-  const features = graph.input(names.features, 'int64', ['feature'])
-  const rows =
-    decoder.columnMajor === true
-      ? graph.transpose(graph.gather(mapAsFloat32(graph, { ...decoder, shape: [dOut, dSae], columnMajor: false }), features, 1), [1, 0])
-      : graph.gather(mapAsFloat32(graph, decoder), features)
+function directionRows(graph: GraphBuilder, sae: MappedSae): Value {
+  const features = graph.unsqueeze(graph.input(names.features, 'int64', ['feature']), [0])
+  const rows = graph.take(decoderRows(graph, sae, features), 0, 0)
   const scale = sae.decoderScale / (sae.normFactor?.value ?? 1)
   return scale === 1 ? rows : graph.multiply(rows, graph.scalar(scale))
 }
@@ -72,7 +68,7 @@ async function directionsOf(features: readonly number[], { transformer }: OpenMo
   const { Tensor } = await onnxRuntime()
   const graph = new GraphBuilder()
   const { dModel } = transformer.shape
-  const rows = graph.reshape(decoderRows(graph, sae), [1, -1, dModel])
+  const rows = graph.reshape(directionRows(graph, sae), [1, -1, dModel])
   const output = graph.output(graph.reshape(beforeUnembedding(graph, transformer, rows), [-1, dModel]))
   return withSession(graph, async session => {
     const ids = BigInt64Array.from(features, feature => BigInt(feature))

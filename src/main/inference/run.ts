@@ -2,7 +2,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
 import { fromMaybeNumber } from '../../contract/numbers.ts'
-import type { PromptTokens } from '../../contract/run.ts'
+import type { PromptTokens, Variant } from '../../contract/run.ts'
 import { attach } from '../sae/fit.ts'
 import { RowTensor } from './activation.ts'
 import { ActivationFile } from './activation-file.ts'
@@ -18,8 +18,9 @@ import { runnablePrompt } from './prompt-tokens.ts'
 import { SaeReadings } from './sae-readings.ts'
 import { captureFilter, type KeptActivation } from './save.ts'
 import { chooseProvider, onnxRuntime, type ProviderChoice } from './sessions.ts'
-import { type Capture, type PlannedSae, spliceInputs } from './stage-graph.ts'
-import { baselineOf, checkPositions, checkVariants, spliceRowsOf } from './variants.ts'
+import type { Capture, PlannedSae } from './stage-graph.ts'
+import { variantFeeds } from './variant-feeds.ts'
+import { baselineOf, checkPositions, checkVariants, isChanged } from './variants.ts'
 
 /** Called between pieces of work with what comes next; throws when the job was cancelled. */
 export type Pause = (stage: string, fraction: number) => Promise<void>
@@ -47,8 +48,7 @@ export async function prepare(job: PreparedJob, { models }: Pick<InferenceState,
   const opened = await Promise.all(
     job.saes.map(async ({ name, path, ...options }) => {
       const { sae, stamp } = await models.sae(path, options, job.cacheFolder)
-      const spliced = job.variants.some(variant => variant.splices.some(splice => splice.sae === name))
-      return { stamp, planned: { name, ...attach(sae, model.hookPoints, model.name), sae, spliced } }
+      return { stamp, planned: { name, ...attach(sae, model.hookPoints, model.name), sae, ...usesOf(name, job.variants) } }
     })
   )
   const saes = opened.map(({ planned }) => planned)
@@ -58,19 +58,29 @@ export async function prepare(job: PreparedJob, { models }: Pick<InferenceState,
   return { ...prompt, model, saes, stamp: [model.stamp, ...opened.map(({ stamp }) => stamp)].join('|') }
 }
 
+/** What variants do with an SAE. */
+function usesOf(sae: string, variants: readonly Variant[]): Pick<PlannedSae, 'spliced' | 'edited' | 'steered'> {
+  const edits = variants.flatMap(variant => variant.edits ?? []).filter(edit => edit.sae === sae)
+  return {
+    spliced: variants.some(({ splices }) => splices.some(splice => splice.sae === sae)),
+    edited: edits.some(({ kind }) => kind !== 'steer'),
+    steered: edits.some(({ kind }) => kind === 'steer')
+  }
+}
+
 /** Whether a run writes whole logits. */
 function savesLogits({ save }: InferenceJob): boolean {
   return save !== undefined && save.logits !== false
 }
 
 /** What a graph depends on of an SAE besides its files. */
-export function saeKey({ name, hook, target, sae, spliced }: PlannedSae): unknown[] {
-  return [name, hook, target, sae.path, sae.normFactor, sae.normalisation, spliced]
+export function saeKey({ name, hook, target, sae, spliced, edited, steered }: PlannedSae): unknown[] {
+  return [name, hook, target, sae.path, sae.normFactor, sae.normalisation, spliced, edited, steered]
 }
 
 /** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
-function planKey(job: InferenceJob, { saes, stamp }: Prepared, splices: boolean, choice: ProviderChoice, budget: StageBudget): string {
-  const wants = [job.topK, job.topFeatures, splices, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
+function planKey(job: InferenceJob, { saes, stamp }: Prepared, changes: boolean, choice: ProviderChoice, budget: StageBudget): string {
+  const wants = [job.topK, job.topFeatures, changes, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
   return JSON.stringify([stamp, saes.map(saeKey), wants, savesLogits(job), budget.blocks, choice.provider])
 }
 
@@ -79,7 +89,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
   const started = performance.now()
   const prepared = await prepare(job, state)
   const { model, saes } = prepared
-  const splices = saes.some(sae => sae.spliced)
+  const changes = job.variants.some(isChanged)
   const choice = chooseProvider(job.provider)
   const loaded = performance.now()
 
@@ -93,13 +103,13 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     topK: Math.min(job.topK, model.transformer.shape.vocabulary),
     topFeatures: job.topFeatures,
     gainsFolded: job.processing.includes('fold_ln'),
-    baseline: splices && baseline !== null,
+    baseline: changes && baseline !== null,
     logits: savesLogits(job),
     budget
   })
   const mappedBytes = model.checkpoint.sizeBytes
   const compile = (chosen: ProviderChoice) =>
-    state.plans.get(planKey(job, prepared, splices, chosen, budget), request, chosen.provider, mappedBytes, (label, fraction) =>
+    state.plans.get(planKey(job, prepared, changes, chosen, budget), request, chosen.provider, mappedBytes, (label, fraction) =>
       pause(`opening ${label}`, fraction * 0.3)
     )
   const { compiled, chosen, warning } = await compileOrFallBack(compile, choice)
@@ -214,12 +224,8 @@ export class StageOutputs {
     for (const [name, { data, shape }] of model.transformer.positionInputs(0, tokens.length)) {
       feeds.set(name, new Tensor('float32', data, shape))
     }
-    for (const sae of saes.filter(planned => planned.spliced)) {
-      const { mask, gate } = spliceRowsOf(sae, variants, () => tokens, { start: 0, length: tokens.length })
-      const inputs = spliceInputs(sae.name)
-      feeds.set(inputs.mask, new Tensor('bool', mask, [variants.length, tokens.length, 1]))
-      feeds.set(inputs.gate, new Tensor('float32', gate, [variants.length, 1, 1]))
-    }
+    for (const [name, tensor] of await variantFeeds(saes, variants, () => tokens, { start: 0, length: tokens.length }))
+      feeds.set(name, tensor)
     return feeds
   }
 
@@ -273,9 +279,9 @@ export class StageOutputs {
     const { variants } = this.#job
     const results = variants.map((variant, row) => this.#table.result(row, variant.name, id => model.vocabulary.token(id)))
     const lossOf = (row: number) => fromMaybeNumber(results[row]?.loss ?? null)
-    const hasSplices = saes.some(sae => sae.spliced)
+    const isCompared = variants.some(isChanged)
     const comparison = variants.flatMap((variant, row) => {
-      if (baseline === null || row === baseline || !hasSplices) return []
+      if (baseline === null || row === baseline || !isCompared) return []
       return [this.#table.comparison(row, baseline, variant.name, { variant: lossOf(row), baseline: lossOf(baseline) })]
     })
     const broken = this.#table.positionsWithoutNumbers()

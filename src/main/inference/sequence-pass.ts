@@ -13,8 +13,7 @@ import type { InferenceJob } from './messages.ts'
 import type { PlanRequest } from './plan.ts'
 import { compileOrFallBack, type InferenceState, type Pause, type Prepared, type PreparedJob, saeKey } from './run.ts'
 import { chooseProvider, onnxRuntime, type ProviderChoice } from './sessions.ts'
-import { spliceInputs } from './stage-graph.ts'
-import { spliceRowsOf } from './variants.ts'
+import { variantFeeds } from './variant-feeds.ts'
 
 /** An SAE's strongest features at one position of one row, strongest first; those that fired alone. */
 export type StrongestFeatures = readonly { readonly index: number; readonly activation: number }[]
@@ -135,12 +134,8 @@ export class SequencePass {
       ]
     ])
     for (const [name, { data, shape }] of model.transformer.positionInputs(start, end)) feeds.set(name, new Tensor('float32', data, shape))
-    for (const sae of saes.filter(planned => planned.spliced)) {
-      const { mask, gate } = spliceRowsOf(sae, variants, row => rows[rows.length === 1 ? 0 : row] ?? [], { start, length })
-      const inputs = spliceInputs(sae.name)
-      feeds.set(inputs.mask, new Tensor('bool', mask, [variants.length, length, 1]))
-      feeds.set(inputs.gate, new Tensor('float32', gate, [variants.length, 1, 1]))
-    }
+    const tokensOf = (row: number) => rows[rows.length === 1 ? 0 : row] ?? []
+    for (const [name, tensor] of await variantFeeds(saes, variants, tokensOf, { start, length })) feeds.set(name, tensor)
     return feeds
   }
 

@@ -3,6 +3,7 @@
  * forward pass into this; every hook point passes through `hook`.
  */
 import { GraphBuilder, type Value } from '../onnx/graph.ts'
+import { changeActivations, decoderRows } from '../sae/edits.ts'
 import type { MappedSae } from '../sae/sae.ts'
 import {
   ablateRows,
@@ -17,9 +18,14 @@ import {
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
 import { hookWidth } from '../transformer/model.ts'
 import { CachedPositions } from './earlier-positions.ts'
+import { editInputs, steeringInputs } from './edit-rows.ts'
 import { HookView } from './hook-view.ts'
+import { lensLabel } from './lens-graph.ts'
 
-/** An SAE of a run at its hook point. `spliced`: some variant puts its output in place of the activation. */
+/**
+ * An SAE of a run at its hook point. `spliced`: some variant puts its output in place of the activation; `edited`: some variant changes
+ * its activations; `steered`: some variant adds rows of its W_dec.
+ */
 export interface PlannedSae {
   readonly name: string
   /** The hook point that it reads. */
@@ -28,6 +34,8 @@ export interface PlannedSae {
   readonly target: string
   readonly sae: MappedSae
   readonly spliced: boolean
+  readonly edited: boolean
+  readonly steered: boolean
 }
 
 /** Which activations to keep, by hook name; an SAE's own are `<hook>.hook_sae_...`, a transcoder's also `transcoder....`. */
@@ -55,6 +63,15 @@ export interface StageOptions {
    * sums in place of what a run shows.
    */
   readonly evaluates?: boolean
+  /** Whether the logit lens reads the residual stream in front of every block. */
+  readonly lens?: boolean
+}
+
+/** A residual stream [row, position, dModel] as it flows on at a label of the lens; `isParted`: variants have rows of their own. */
+export interface LensReading {
+  readonly label: string
+  readonly residual: Value
+  readonly isParted: boolean
 }
 
 /**
@@ -76,6 +93,7 @@ export class StageGraph implements HookedGraph {
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
+  readonly lensReadings: LensReading[] = []
   readonly #options: StageOptions
   readonly #shared = new Map<string, Value>()
   /** What transcoders gave that have not met their target yet. */
@@ -106,9 +124,32 @@ export class StageGraph implements HookedGraph {
   }
 
   hook(name: string, value: Value, shape: HookShape): Value {
-    this.#keep(name, null, value, shape)
-    const flowing = this.#read(name, value, shape, ({ readsGain }) => !(readsGain && this.#options.gainsFolded))
-    return this.#write(name, flowing, shape)
+    const steered = this.#steer(name, value, shape, 'before')
+    this.#keep(name, null, steered, shape)
+    const flowing = this.#read(name, steered, shape, ({ readsGain }) => !(readsGain && this.#options.gainsFolded))
+    const written = this.#steer(name, this.#write(name, flowing, shape), shape, 'after')
+    const label = this.#options.lens === true ? lensLabel(name) : null
+    if (label !== null) this.lensReadings.push({ label, residual: written, isParted: this.#isParted })
+    return written
+  }
+
+  /**
+   * Adds rows of W_dec to a hook point: in variants that splice the SAE after its output stands in, in others before, so that SAEs
+   * read what flows on.
+   */
+  #steer(name: string, value: Value, shape: HookShape, when: 'before' | 'after'): Value {
+    const { graph } = this
+    let flowing = value
+    for (const planned of this.#options.saes.filter(({ target, steered }) => steered && target === name)) {
+      const inputs = steeringInputs(planned.name)
+      const features = graph.input(inputs.feature, 'int64', ['variant', 'steering'])
+      const changes = graph.input(inputs[when], 'float32', ['variant', 'position', 'steering'])
+      const at = new HookView(graph, shape, hookWidth(shape) ?? 0, planned.sae.headIndex)
+      const added = graph.matmul(changes, decoderRows(graph, planned.sae, features))
+      flowing = at.put(graph.add(at.take(flowing), added), flowing)
+      this.#isParted = true
+    }
+    return flowing
   }
 
   unfolded(name: string, value: Value, shape: HookShape): Value {
@@ -161,9 +202,26 @@ export class StageGraph implements HookedGraph {
     const inputs = spliceInputs(name)
     const mask = graph.input(inputs.mask, 'bool', ['variant', 'position', 1])
     const gate = graph.input(inputs.gate, 'float32', ['variant', 1, 1])
-    const { output, error } = spliceRows(graph, target, at.take(flowing), values.output, mask, gate)
-    this.#keepValues(planned, values, { target, output, error }, at)
+    const edit = planned.edited ? this.#edit(planned, values) : null
+    const { output, error } = spliceRows(graph, target, at.take(flowing), values.output, mask, gate, edit?.change ?? null)
+    this.#keepValues(planned, edit === null ? values : edit.edited, { target, output, error }, at)
     return at.put(output, flowing)
+  }
+
+  /** What edits add to an SAE's output, and its values with them. */
+  #edit({ name, hook }: PlannedSae, values: SaeValues): { change: Value; edited: SaeValues } {
+    const { graph } = this
+    const inputs = editInputs(name)
+    const shape = ['variant', 'position', 'edit']
+    const changes = changeActivations(graph, values.actsPost, {
+      feature: graph.input(inputs.feature, 'int64', shape),
+      factor: graph.input(inputs.factor, 'float32', shape),
+      offset: graph.input(inputs.offset, 'float32', shape)
+    })
+    const { recons, output } = values.changed(changes)
+    const wants = (part: string) => this.#options.capture(`${hook}.hook_sae_${part}`)
+    const actsPost = wants('acts_post') ? changes.edited() : values.actsPost
+    return { change: output, edited: { ...values, actsPost, recons: wants('recons') ? graph.add(values.recons, recons) : values.recons } }
   }
 
   /** Evaluates an SAE against its target; each row flows on with its output, with zero, or as it is. */

@@ -3,9 +3,9 @@ import type { Variant } from '../../contract/run.ts'
 import { baselineOf, checkPositions, checkVariants, coveredPositions } from './variants.ts'
 
 const saes = [
-  { name: 'a', target: 'blocks.2.hook_resid_post' },
-  { name: 'b', target: 'blocks.2.hook_resid_post' },
-  { name: 'c', target: 'blocks.1.hook_resid_post' }
+  { name: 'a', target: 'blocks.2.hook_resid_post', sae: { dSae: 8 } },
+  { name: 'b', target: 'blocks.2.hook_resid_post', sae: { dSae: 8 } },
+  { name: 'c', target: 'blocks.1.hook_resid_post', sae: { dSae: 8 } }
 ]
 const variant = (name: string, ...names: string[]): Variant => ({
   name,

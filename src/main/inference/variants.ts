@@ -1,16 +1,31 @@
 /** A run's variants as rows: which rows take which SAE's output where. Mistakes in a request are named here, before any work. */
 import { SpliceError } from '../../contract/errors.ts'
-import type { SplicePositions, Token, Variant } from '../../contract/run.ts'
+import type { EditPositions, Token, Variant } from '../../contract/run.ts'
 import type { PlannedSae } from './stage-graph.ts'
 
-/** The row that others are compared with: the first variant without splices. Null where there is none. */
+/** The row that others are compared with: the first variant without splices and edits. Null where there is none. */
 export function baselineOf(variants: readonly Variant[]): number | null {
-  const index = variants.findIndex(variant => variant.splices.length === 0)
+  const index = variants.findIndex(variant => !isChanged(variant))
   return index === -1 ? null : index
 }
 
-/** Throws `run/variants` for names used twice, splices of SAEs the run does not have, and two SAEs that stand in at one hook point. */
-export function checkVariants(variants: readonly Variant[], saes: readonly { readonly name: string; readonly target: string }[]): void {
+/** Whether a variant is anything else than the model as it is. */
+export function isChanged({ splices, edits = [] }: Variant): boolean {
+  return splices.length > 0 || edits.length > 0
+}
+
+/** An SAE as far as edits are checked against it. */
+interface EditedSae {
+  readonly name: string
+  readonly target: string
+  readonly sae: { readonly dSae: number }
+}
+
+/**
+ * Throws `run/variants` for names used twice, splices and edits of SAEs the run does not have, two SAEs that stand in at one hook
+ * point, features that are not there, and edits of activations that nothing reads.
+ */
+export function checkVariants(variants: readonly Variant[], saes: readonly EditedSae[]): void {
   const refuse = (message: string, hint: string) => {
     throw new SpliceError('run/variants', message, { hint })
   }
@@ -38,35 +53,55 @@ export function checkVariants(variants: readonly Variant[], saes: readonly { rea
       targets.set(known.target, sae)
     }
   }
+  for (const variant of variants) checkEdits(variant, saes, refuse)
 }
 
-/** Whether a splice covers a token at a position. */
-export function isCovered(positions: SplicePositions, token: Token, position: number): boolean {
+function checkEdits(
+  { name, splices, edits = [] }: Variant,
+  saes: readonly EditedSae[],
+  refuse: (message: string, hint: string) => void
+): void {
+  for (const { sae, feature, kind } of edits) {
+    const known = saes.find(candidate => candidate.name === sae)
+    if (known === undefined) {
+      refuse(
+        `variant ${name} edits features of ${sae}, which is no SAE of this run`,
+        `SAEs of this run: ${saes.map(s => s.name).join(', ') || 'none'}.`
+      )
+    } else if (feature >= known.sae.dSae) {
+      refuse(`variant ${name} edits feature ${feature} of ${sae}, which has ${known.sae.dSae}`, `The last one is ${known.sae.dSae - 1}.`)
+    } else if (kind !== 'steer' && !splices.some(splice => splice.sae === sae)) {
+      refuse(
+        `variant ${name} edits an activation of ${sae}, which it does not splice: nothing would read it`,
+        `Splice ${sae} in this variant, with or without its error term, or steer instead.`
+      )
+    }
+  }
+}
+
+/** Whether a splice or an edit covers a token at a position. */
+export function isCovered(positions: EditPositions, token: Token, position: number): boolean {
   if (positions === 'all') return true
   if (positions === 'no-special') return !token.special
-  return positions.some(([start, end]) => position >= start && position < end)
+  return positions.some(([start, end]) => position >= start && (end === null || position < end))
 }
 
 /** Whether a splice covers each position. */
-export function coveredPositions(positions: SplicePositions, tokens: readonly Token[]): boolean[] {
+export function coveredPositions(positions: EditPositions, tokens: readonly Token[]): boolean[] {
   return tokens.map((token, position) => isCovered(positions, token, position))
 }
 
 /** Throws `run/positions` for ranges that start after their end or reach beyond the prompt. */
 export function checkPositions(variants: readonly Variant[], length: number): void {
-  for (const { name, splices } of variants) {
-    for (const { positions } of splices) {
+  for (const { name, splices, edits = [] } of variants) {
+    for (const { positions } of [...splices, ...edits]) {
       if (typeof positions === 'string') continue
       for (const [start, end] of positions) {
-        if (start <= end && end <= length) continue
-        throw new SpliceError(
-          'run/positions',
-          `variant ${name}: splice positions ${start}:${end} do not fit a prompt of ${length} tokens`,
-          {
-            field: 'positions',
-            hint: `Ranges are half-open from zero; the last position is ${length - 1}.`
-          }
-        )
+        if (start <= (end ?? length) && (end ?? length) <= length) continue
+        throw new SpliceError('run/positions', `variant ${name}: positions ${start}:${end ?? ''} do not fit a prompt of ${length} tokens`, {
+          field: 'positions',
+          hint: `Ranges are half-open from zero; the last position is ${length - 1}.`
+        })
       }
     }
   }

@@ -198,6 +198,14 @@ export class GraphBuilder {
   scatterElements(data: Value, indices: Value, updates: Value, axis: number): Value {
     return this.#one('ScatterElements', [data, indices, updates], data.type, { axis: { int: axis } })
   }
+  /** `data` with `updates` added at `indices` along an axis, also where an index occurs twice. */
+  scatterAdd(data: Value, indices: Value, updates: Value, axis: number): Value {
+    return this.#one('ScatterElements', [data, indices, updates], data.type, { axis: { int: axis }, reduction: { string: 'add' } })
+  }
+  /** A value repeated along axes of one place, to a shape (an int64 vector). */
+  expand(a: Value, shape: Value): Value {
+    return this.#one('Expand', [a, shape], a.type)
+  }
   /** Float32 zeros in the shape of a value. */
   zerosLike(a: Value): Value {
     return this.#one('ConstantOfShape', [this.#one('Shape', [a], 'int64')], 'float32')

@@ -4,6 +4,7 @@
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
 import { mapAsFloat32, multiplyByWeight } from '../onnx/weights.ts'
+import { decodedRows, decoderRows, type FeatureChanges } from './edits.ts'
 import type { MappedSae } from './sae.ts'
 
 /** x [row, position, dIn]; acts [row, position, dSae]; recons, skip, output [row, position, dOut], before any reshape to heads. */
@@ -17,12 +18,16 @@ export interface SaeValues {
   readonly skip: Value | null
   /** What stands in: recons with the normalisation undone, and skip. */
   readonly output: Value
+  /** What changes of activations add to `recons` and to `output`, [variant, position, dOut]. */
+  changed(changes: FeatureChanges): { readonly recons: Value; readonly output: Value }
 }
 
 interface Normalised {
   readonly x: Value
   /** Undoes the normalisation on an SAE's output. */
   undo(output: Value): Value
+  /** And on what is added to an output. */
+  undoChange(change: Value): Value
 }
 
 /**
@@ -32,7 +37,8 @@ interface Normalised {
 function normalise(graph: GraphBuilder, { normalisation, dIn }: MappedSae, x: Value): Normalised {
   if (normalisation === 'constant_norm_rescale') {
     const coefficient = graph.divide(graph.scalar(Math.sqrt(dIn)), graph.norm(x, [-1], true))
-    return { x: graph.multiply(x, coefficient), undo: output => graph.divide(output, coefficient) }
+    const undo = (output: Value) => graph.divide(output, coefficient)
+    return { x: graph.multiply(x, coefficient), undo, undoChange: undo }
   }
   if (normalisation === 'layer_norm') {
     const mean = graph.mean(x, [-1], true)
@@ -41,10 +47,11 @@ function normalise(graph: GraphBuilder, { normalisation, dIn }: MappedSae, x: Va
     const std = graph.squareRoot(variance)
     return {
       x: graph.divide(centred, graph.add(std, graph.scalar(1e-5))),
-      undo: output => graph.add(graph.multiply(output, std), mean)
+      undo: output => graph.add(graph.multiply(output, std), mean),
+      undoChange: change => graph.multiply(change, std)
     }
   }
-  return { x, undo: output => output }
+  return { x, undo: output => output, undoChange: change => change }
 }
 
 function scaled(graph: GraphBuilder, value: Value, scale: number): Value {
@@ -110,7 +117,7 @@ export function encodeAndDecode(graph: GraphBuilder, sae: MappedSae, x: Value): 
   const encoded = multiplyByWeight(graph, scaled(graph, centred, sae.encoderScale * factor), encoder)
   const units = sae.rescalesByDecoderNorm ? decoderNorms(graph, sae) : null
   const { pre, post } = activate(graph, sae, encoded, units)
-  return { input: x, actsPre: pre, actsPost: post, ...decode(post) }
+  return { input: x, actsPre: pre, actsPost: post, ...decode(post), changed }
 
   function decode(acts: Value): Pick<SaeValues, 'recons' | 'skip' | 'output'> {
     const finetuned = actsScale === null ? acts : graph.multiply(acts, mapAsFloat32(graph, actsScale))
@@ -122,11 +129,21 @@ export function encodeAndDecode(graph: GraphBuilder, sae: MappedSae, x: Value): 
     const skipped = multiplyByWeight(graph, x, skip)
     return { recons, skip: skipped, output: graph.add(whole, skipped) }
   }
+
+  function changed({ features, changes }: FeatureChanges): { recons: Value; output: Value } {
+    const perFeature = (values: Value) => graph.unsqueeze(graph.gather(values, features), [1])
+    const rows = decoderRows(graph, sae, features)
+    const finetuned = actsScale === null ? changes : graph.multiply(changes, perFeature(mapAsFloat32(graph, actsScale)))
+    const weighted = sae.rescalesByDecoderNorm ? graph.divide(finetuned, graph.unsqueeze(graph.norm(rows, [2]), [1])) : finetuned
+    const recons = scaled(graph, decodedRows(graph, { changes: weighted }, rows), sae.decoderScale / factor)
+    return { recons, output: sae.isTranscoder ? recons : normalised.undoChange(recons) }
+  }
 }
 
 /**
- * What flows on, row by row: output + gate * (target - output) where `mask` [variant, position, 1] is true, `flowing` elsewhere.
- * `gate` [variant, 1, 1] is 1 for rows with the error term, 0 for the others. One row in, one row per variant out.
+ * What flows on, row by row: output + gate * (target - output) + change where `mask` [variant, position, 1] is true, `flowing`
+ * elsewhere. `gate` [variant, 1, 1] is 1 for rows with the error term, 0 for the others; `change` is what edits add, if there are any:
+ * the error is that of the output without them. One row in, one row per variant out.
  */
 export function spliceRows(
   graph: GraphBuilder,
@@ -134,10 +151,12 @@ export function spliceRows(
   flowing: Value,
   output: Value,
   mask: Value,
-  gate: Value
+  gate: Value,
+  change: Value | null
 ): { output: Value; error: Value } {
   const error = graph.subtract(target, output)
-  const replaced = graph.add(output, graph.multiply(gate, error))
+  const unedited = graph.add(output, graph.multiply(gate, error))
+  const replaced = change === null ? unedited : graph.add(unedited, change)
   return { output: graph.where(mask, replaced, flowing), error }
 }
 

@@ -58,7 +58,7 @@ test('of two SAEs at one hook point the first takes part; a transcoder stands wh
   const saes = [early, other, late, transcoder]
   expect(joinedSaes(saes).map(({ name }) => name)).toEqual(['early', 'late', 'mlp'])
   expect([rivalOf(other, saes)?.name, rivalOf(early, saes)]).toEqual(['early', null])
-  const known = saes.map(one => ({ name: one.name, target: targetOf(one) ?? '' }))
+  const known = saes.map(one => ({ name: one.name, target: targetOf(one) ?? '', sae: { dSae: 8 } }))
   expect(() => checkVariants(shownVariants(saes, both, 'all'), known)).not.toThrow()
 })
 

@@ -1,54 +1,15 @@
 /** Greedy continuations equal TransformerLens's, and with SAEs spliced in what whole runs predict, token by token. */
 import fs from 'node:fs/promises'
-import os from 'node:os'
-import path from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { fromMaybeNumber } from '../../../contract/numbers.ts'
 import type { Variant } from '../../../contract/run.ts'
-import { CompiledPlans } from '../compiled.ts'
-import { generate } from '../generate.ts'
-import type { GenerationJob, GenerationStep } from '../messages.ts'
-import { OpenModels } from '../models.ts'
 import { defaultBudget, type StageBudget } from '../plan.ts'
+import { generated, greedy } from './generate-greedily.ts'
 import { golden, index, promptOf, readingOf, runAndSave } from './golden-data.ts'
 import { membersOf, saeCase, saeIndex, splicesOf } from './sae-cases.ts'
 
 const clean: Variant = { name: 'clean', splices: [] }
-const cacheFolder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-generation-'))
-afterAll(() => fs.rm(cacheFolder, { recursive: true, force: true }))
-
-const greedy: GenerationJob['sampling'] = { temperature: 0, topK: null, topP: null, frequencyPenalty: 0 }
-
-async function generated(
-  job: Pick<GenerationJob, 'model' | 'prompt' | 'processing' | 'layerOrder'> & Partial<GenerationJob>,
-  budget: StageBudget = defaultBudget
-) {
-  const whole: GenerationJob = {
-    saes: [],
-    variants: [clean],
-    provider: 'cpu',
-    sampling: greedy,
-    maxNewTokens: 10,
-    samples: 1,
-    stopAtEos: false,
-    seed: 0,
-    topK: 5,
-    topFeatures: 5,
-    cacheFolder,
-    ...job
-  }
-  const steps: GenerationStep[] = []
-  const state = { models: new OpenModels(), plans: new CompiledPlans(1), budget }
-  const result = await generate(
-    whole,
-    state,
-    async () => undefined,
-    step => steps.push(step)
-  )
-  return { result, steps }
-}
-
 const recorded = z.object({
   ids: z.array(z.int()),
   variants: z.record(

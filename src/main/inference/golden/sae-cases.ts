@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import type { Variant } from '../../../contract/run.ts'
+import type { FeatureEdit, Variant } from '../../../contract/run.ts'
 import type { InferenceJob } from '../messages.ts'
 import { golden } from './golden-files.ts'
 
@@ -31,6 +31,16 @@ const saeEntry = z.object({
 export type SaeEntry = z.infer<typeof saeEntry>
 
 const names = z.union([z.string(), z.array(z.string())])
+const goldenEdit = z.object({
+  kind: z.enum(['ablate', 'scale', 'set', 'steer']),
+  sae: z.string().optional(),
+  feature: z.int(),
+  factor: z.number().optional(),
+  value: z.number().optional(),
+  strength: z.number().optional(),
+  positions: z.union([z.literal('all'), z.array(z.int())])
+})
+export type GoldenEdit = z.infer<typeof goldenEdit>
 const indexSchema = z.object({
   saes: z.array(saeEntry),
   extra_variants: z.array(
@@ -60,6 +70,20 @@ const indexSchema = z.object({
       kept_positions: z.array(z.int()),
       error_term: z.literal(false),
       file: z.string()
+    })
+  ),
+  edits: z.array(
+    z.object({
+      sae: names,
+      model: z.string(),
+      hook: names,
+      model_variant: z.string(),
+      prompt: z.string(),
+      edit: z.union([goldenEdit, z.array(goldenEdit)]),
+      error_term: z.boolean(),
+      spliced: z.boolean(),
+      file: z.string(),
+      greedy_new_tokens_edit_at_every_position: z.array(z.int()).optional()
     })
   )
 })
@@ -100,6 +124,14 @@ export function splicesOf(
   positions: 'all' | [number, number][] = 'all'
 ): Variant {
   return { name, splices: saes.map(sae => ({ sae: sae.name, errorTerm, positions })) }
+}
+
+/** A golden edit as a variant has it; `sae` is the SAE's name in the job. */
+export function editOf({ kind, feature, factor, value, strength, positions }: GoldenEdit, sae: string): FeatureEdit {
+  const covered = positions === 'all' ? positions : positions.map((position): [number, number] => [position, position + 1])
+  const by = { ablate: 0, scale: factor, set: value, steer: strength }[kind]
+  if (by === undefined) throw new Error(`the golden edit of feature ${feature} says not by how much`)
+  return { sae, feature, kind: kind === 'ablate' ? 'set' : kind, value: by, positions: covered }
 }
 
 /** Every file that holds a golden run with an SAE: below sae_runs and positions. */

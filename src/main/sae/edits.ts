@@ -1,0 +1,42 @@
+/**
+ * Edits of features as pieces of a graph: a decoder is linear, so a change of a few activations adds the changes times their rows of
+ * W_dec to what the SAE gives, whatever the other features do.
+ */
+import type { GraphBuilder, Value } from '../onnx/graph.ts'
+import { mapWeight } from '../onnx/weights.ts'
+import type { MappedSae } from './sae.ts'
+
+/** Rows of W_dec as they are stored, in float32: [..., dOut] for features [...] (int64, two axes). */
+export function decoderRows(graph: GraphBuilder, { weights: { decoder } }: MappedSae, features: Value): Value {
+  if (decoder.columnMajor !== true) return graph.cast(graph.gather(mapWeight(graph, decoder), features), 'float32')
+  const [dSae = 0, dOut = 0] = decoder.shape
+  const columns = graph.gather(mapWeight(graph, { ...decoder, shape: [dOut, dSae], columnMajor: false }), features, 1)
+  return graph.cast(graph.transpose(columns, [1, 2, 0]), 'float32')
+}
+
+/** Which features change in each row, and by how much: `features` [variant, edit], `changes` [variant, position, edit]. */
+export interface FeatureChanges {
+  readonly features: Value
+  readonly changes: Value
+}
+
+/**
+ * What edits change. `feature` (int64), `factor` and `offset` [variant, position, edit]: an activation a becomes factor a + offset;
+ * factor 1 and offset 0 leave it. `acts` [row, position, dSae] may have one row for all variants. `edited` are all activations after
+ * the edits, for those who want to see them.
+ */
+export function changeActivations(
+  graph: GraphBuilder,
+  acts: Value,
+  { feature, factor, offset }: { readonly feature: Value; readonly factor: Value; readonly offset: Value }
+): FeatureChanges & { readonly edited: () => Value } {
+  const rows = graph.expand(acts, graph.concatenate([graph.shapeOf(feature, 0, 2), graph.shapeOf(acts, 2, 3)], 0))
+  const before = graph.gatherElements(rows, feature, -1)
+  const changes = graph.add(graph.multiply(graph.subtract(factor, graph.scalar(1)), before), offset)
+  return { features: graph.take(feature, 0, 1), changes, edited: () => graph.scatterAdd(rows, feature, changes, -1) }
+}
+
+/** `changes` times rows of W_dec: [variant, position, dOut]. */
+export function decodedRows(graph: GraphBuilder, { changes }: Pick<FeatureChanges, 'changes'>, rows: Value): Value {
+  return graph.matmul(changes, rows)
+}
