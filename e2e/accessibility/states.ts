@@ -60,6 +60,30 @@ function popover(name: string, testid: string, shows: string): ViewState {
 /** In the order in which they are visited; later ones find what earlier ones made. */
 export const viewStates: readonly ViewState[] = [
   {
+    name: 'Attribution, empty',
+    shows: ['views/attribution/attribution.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'attribution')
+      await page.getByTestId('empty-note').waitFor()
+    }
+  },
+  {
+    name: 'Attribution, with pairs, a group, and a feature followed',
+    shows: ['views/attribution/attribution.svelte', 'views/attribution/effect-chart.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'attribution')
+      await page.getByTestId('attribution-pairs').fill('4')
+      await page.getByTestId('attribution-start').click()
+      await page.getByTestId('pairs').waitFor()
+      const rows = page.getByTestId('effects').locator('[data-feature]')
+      for (const row of [0, 2]) await rows.nth(row).locator('input').check()
+      await page.getByTestId('ablate-together').click()
+      await page.getByTestId('groups').waitFor()
+      await rows.nth(1).click()
+      await page.getByTestId('followed-effect').waitFor()
+    }
+  },
+  {
     name: 'Generate, empty',
     shows: ['views/generate/generate.svelte'],
     reach: async (page, grounds) => {

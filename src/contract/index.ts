@@ -6,6 +6,7 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { about } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
+import { attributionEvent, attributionRequest, keptAttribution } from './attribution.ts'
 import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus } from './engine.ts'
@@ -170,6 +171,8 @@ export const contract = {
     activeFeatures: procedure.input(activeFeaturesRequest).output(activeFeatures),
     /** How good an SAE is on a text: its own numbers, and what its splice does to predictions. */
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
+    /** What becomes of a quantity when features of an SAE are ablated: each in a row of its own, in groups and in pairs. */
+    attribute: procedure.input(attributionRequest).output(eventIterator(attributionEvent)),
     /** A prompt's tokens, however many. */
     tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens),
     /** The model's own chat template; one that has none is an error. */
@@ -197,7 +200,12 @@ export const contract = {
     /** Takes runs from the list; they can be restored for a week. */
     remove: procedure.input(runIds).output(z.object({ removed: z.int() })),
     restore: procedure.input(runIds).output(z.object({ restored: z.int() })),
-    clear: procedure.input(historyClearing).output(z.object({ removed: z.int() }))
+    clear: procedure.input(historyClearing).output(z.object({ removed: z.int() })),
+    /** The attributions that are kept with a run, newest first. */
+    attributions: procedure.input(z.object({ id: z.string() })).output(z.array(keptAttribution)),
+    /** Takes one from its run; it can be restored for a week. */
+    removeAttribution: procedure.input(z.object({ number: z.int() })).output(z.object({ removed: z.boolean() })),
+    restoreAttribution: procedure.input(z.object({ number: z.int() })).output(z.object({ restored: z.boolean() }))
   },
   hooks: {
     /** Names and shapes, without running anything. */

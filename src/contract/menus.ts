@@ -110,6 +110,7 @@ export const menus: readonly Menu[] = [
       'separator',
       'go.compare',
       'go.features',
+      'go.attribution',
       'go.explanations',
       'go.test-prompt',
       'go.generate',

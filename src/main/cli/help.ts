@@ -13,6 +13,7 @@ export const commands = [
   'test-prompt',
   'generate',
   'logit-lens',
+  'attribute',
   'eval',
   'check-sae',
   'hooks',
@@ -39,6 +40,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice test-prompt --model DIR --prompt TEXT --answer A what a model makes of answers to a prompt
   splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
   splice logit-lens --model DIR --prompt TEXT             what each layer would predict, as it is and with SAEs spliced in
+  splice attribute --model DIR --sae PATH --prompt TEXT   which features a prediction rests on, by ablating each of them
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
   splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
@@ -182,6 +184,43 @@ unembedding: what would the model predict if it ended there? For every variant, 
                             actual: {logProbs, ranks}}]}], ...}: final is the token that the variant predicts in the end,
                             actual the one that follows; labels are those of accumulated_resid, 0_pre to final_post
   Model, SAEs, prompt, variants, edits, processing, layer order and provider: as in splice run.
+${everywhere}
+
+${exits}
+`,
+  attribute: `splice attribute --model DIR --sae [NAME=]PATH[@HOOK] (--prompt TEXT | --ids 2,106,108) [--no-bos]
+           --target TOKEN[-OTHER][@POS] | loss | kl[@POS] [--top 100] [--each-position] [--features 17,300]
+           [--group [NAME=]17,300]... [--pairs N] [--no-error-term] [--special-tokens]
+           [--splice-positions all|no-special|A:B,...] [--sae-norm-factor F] [--batch-rows N] [--processing WHICH]
+           [--layer-order WHICH] [--provider NAME] [--no-history] [--json]
+
+Splices an SAE into a prompt, ablates its most active features, each in a run of its own, and ranks them by what that does
+to a quantity. Nothing is approximated: all before the splice is computed once, and all behind it for every feature. What
+follows POS cannot matter and is not computed.
+
+  --target TOKEN[@POS]      log-prob (nats) of TOKEN as predicted at POS, i.e. as what follows POS; without POS at the
+                            prompt's last position. TOKEN is text that is one token as it is written (most words begin
+                            with a space: " hole"), or a token id; "7" in double quotes is text, and so is what holds - or @
+  --target TOKEN-OTHER[@POS]   the logit of TOKEN minus that of OTHER
+  --target loss             the mean loss of the prompt's tokens (nats)
+  --target kl[@POS]         KL(clean || ablated) of what is predicted at POS (nats)
+  --top N                   how many of the most active features, by their largest activation; those of special tokens do
+                            not count (100)
+  --each-position           ablates a feature at one position each time: the N largest activations
+  --features 17,300         these in place of the most active ones
+  --group [NAME=]17,300     also these features together, as often as needed
+  --pairs N                 also each two of the N largest effects together, with their interaction: the effect of both
+                            minus the sum of both alone (0, at most 40)
+  --no-error-term           splices the reconstruction alone. With the error term, the default, the base is the clean run
+  --special-tokens          counts activations at BOS and the like too when the most active features are looked for
+  --splice-positions WHICH  where the SAE stands in, and so where features are ablated: as in splice run
+  --batch-rows N            runs at a time; changes no number beyond rounding
+  --no-history              does not keep a run of the prompt, and the result with it, in the history
+  --json                    prints {base, clean, effects: [{index, position, activation, effect, explanations}], groups,
+                            pairs, quantity, active, ...}. base is the quantity with the SAE spliced and nothing ablated, an
+                            effect the quantity with the feature ablated minus base: below zero for a log-prob that the
+                            feature supports. activation is the largest one, at position
+  Model, SAE, prompt, processing, layer order and provider: as in splice run.
 ${everywhere}
 
 ${exits}

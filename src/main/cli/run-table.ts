@@ -131,8 +131,8 @@ export function fixed(value: MaybeNumber, digits = 3): string {
 }
 
 /** The same with its sign. */
-export function signed(value: MaybeNumber): string {
-  const text = fixed(value)
+export function signed(value: MaybeNumber, digits = 3): string {
+  const text = fixed(value, digits)
   return Number(text) > 0 ? `+${text}` : text
 }
 

@@ -15,6 +15,7 @@ import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import {
   type AnswersJob,
+  type AttributionJob,
   type EffectsJob,
   type FromInference,
   fromInference,
@@ -24,6 +25,7 @@ import {
   type InferenceJob,
   type InferenceResult,
   type InferredAnswers,
+  type InferredAttribution,
   type InferredGeneration,
   type InferredLens,
   type LensJob,
@@ -355,6 +357,14 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'answers', id, answersJob }), signal, onProgress)
     if (answer.kind !== 'answers') throw new Error(`the inference process answered answers with ${answer.kind}`)
     this.mappedBytes = answer.result.mappedBytes
+    return answer.result
+  }
+
+  /** Ablates features and reads a quantity; waits and throws as `run` does. */
+  async attribute(attributionJob: AttributionJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferredAttribution> {
+    const answer = await this.#inTurn(id => ({ kind: 'attribute', id, attributionJob }), signal, onProgress)
+    if (answer.kind !== 'attribute') throw new Error(`the inference process answered an attribution with ${answer.kind}`)
+    this.#note(attributionJob.provider, answer.result)
     return answer.result
   }
 

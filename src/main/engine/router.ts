@@ -11,6 +11,7 @@ import { releaseIndex } from '../library/releases.ts'
 import { sourceTrapsOf } from '../library/traps.ts'
 import { aboutSplice } from './about.ts'
 import { testPrompt } from './answers.ts'
+import { attribution } from './attributions.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
 import { FeatureReadings } from './feature-readings.ts'
@@ -114,6 +115,7 @@ export function makeRouter(services: EngineServices) {
       readFeatures: os.runs.readFeatures.handler(({ input, signal }) => withContractErrors(readings.read(input, signal))),
       activeFeatures: os.runs.activeFeatures.handler(({ input }) => readings.of(input)),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
+      attribute: os.runs.attribute.handler(({ input, signal }) => withContractErrors(attribution(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
       chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))
     },
@@ -133,7 +135,14 @@ export function makeRouter(services: EngineServices) {
       change: os.history.change.handler(({ input }) => history.change(input)),
       remove: os.history.remove.handler(async ({ input }) => ({ removed: await history.remove(input.ids) })),
       restore: os.history.restore.handler(async ({ input }) => ({ restored: await history.restore(input.ids) })),
-      clear: os.history.clear.handler(async ({ input }) => ({ removed: await history.clear(input) }))
+      clear: os.history.clear.handler(async ({ input }) => ({ removed: await history.clear(input) })),
+      attributions: os.history.attributions.handler(({ input }) => history.attributions(input.id)),
+      removeAttribution: os.history.removeAttribution.handler(async ({ input }) => ({
+        removed: await history.markAttribution(input.number, true)
+      })),
+      restoreAttribution: os.history.restoreAttribution.handler(async ({ input }) => ({
+        restored: await history.markAttribution(input.number, false)
+      }))
     },
     hooks: {
       points: os.hooks.points.handler(({ input }) => listAllHookPoints(input.model, input.saes)),

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
+import { attribute } from './attribution.ts'
 import { CompiledPlans } from './compiled.ts'
 import { evaluatePass } from './evaluation.ts'
 import { readFeatureWeights } from './feature-weights.ts'
@@ -37,6 +38,8 @@ const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans of the logit lens. */
 const lensState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+/** Plans that ablate features. */
+const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
@@ -150,6 +153,9 @@ async function answer(message: ToInference): Promise<void> {
     } else if (message.kind === 'lens') {
       const lens = await readLens(message.lensJob, lensState, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'lens', id: message.id, lens })
+    } else if (message.kind === 'attribute') {
+      const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
+      send({ kind: 'attribute', id: message.id, result: await attribute(message.attributionJob, attributionState, pause) })
     } else if (message.kind === 'evaluate') {
       const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
       send({ kind: 'evaluate', id: message.id, pass })

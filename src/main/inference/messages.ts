@@ -1,6 +1,7 @@
 /** What the engine and the inference process say to each other. Both ends parse what arrives. */
 import { z } from 'zod'
 import { answersRequest, answersResult } from '../../contract/answers.ts'
+import { attributionRequest, attributionResult, featureEffect } from '../../contract/attribution.ts'
 import { errorData } from '../../contract/errors.ts'
 import { featureWeights } from '../../contract/feature-weights.ts'
 import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
@@ -74,6 +75,20 @@ export type AnswersJob = z.infer<typeof answersJob>
 
 export const inferredAnswers = answersResult.omit({ processing: true, processingReason: true }).extend({ mappedBytes: z.number() })
 export type InferredAnswers = z.infer<typeof inferredAnswers>
+
+/** An attribution with everything decided. */
+export const attributionJob = attributionRequest
+  .omit({ processing: true, sae: true, keepWith: true })
+  .extend({ ...inferenceJob.pick({ processing: true, cacheFolder: true }).shape, sae: jobSae })
+export type AttributionJob = z.infer<typeof attributionJob>
+
+/** An attribution's result before explanations are put to its features. */
+export const inferredAttribution = attributionResult.omit({ processing: true, processingReason: true }).extend({
+  sae: attributionResult.shape.sae.omit({ source: true }),
+  effects: z.array(featureEffect.omit({ maxActivation: true, explanations: true })),
+  mappedBytes: z.number()
+})
+export type InferredAttribution = z.infer<typeof inferredAttribution>
 
 /** Features at a token by SAE, before explanations are put to them. */
 const inferredFeatures = z.record(z.string(), z.array(inferredFeature))
@@ -164,6 +179,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('lens'), id: z.int(), lensJob }),
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
+  z.object({ kind: z.literal('attribute'), id: z.int(), attributionJob }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
@@ -193,6 +209,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
   z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),
+  z.object({ kind: z.literal('attribute'), id: z.int(), result: inferredAttribution }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), pass: evaluatedPass }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])

@@ -4,12 +4,13 @@
  */
 import { SpliceError } from '../../contract/errors.ts'
 import type { Value } from '../onnx/graph.ts'
+import { encodeModel, type Graph } from '../onnx/model-proto.ts'
 import type { SaeEvaluation, SaeMeasures } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
 import type { CacheSlot } from './earlier-positions.ts'
 import { type BestPiece, bestPiece, finalLabel, type LensPiece, lensCapture, lensPiece, normForLens } from './lens-graph.ts'
 import { type LogitPiece, logitPiece, type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
-import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions } from './stage-graph.ts'
+import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions, variantInputs } from './stage-graph.ts'
 
 /** How a run is cut: parameters that one stage may hold, and rows times positions that a piece of the vocabulary takes at a time. */
 export interface StageBudget {
@@ -41,6 +42,12 @@ export interface PlanRequest {
   readonly continues?: boolean
   /** Whether the SAE is evaluated, which `topK` 0 goes with. */
   readonly evaluates?: boolean
+  /**
+   * Whether effects of features are looked for, which `topK` 0 goes with: the stage that parts variants is cut in two, so that all
+   * before it need not run for each batch of them, and what is read of the final norm, of all positions or the last one, has stages of
+   * its own.
+   */
+  readonly attributes?: 'all' | 'last'
   readonly budget: StageBudget
 }
 
@@ -54,6 +61,10 @@ export interface Stage {
   readonly captures: readonly Capture[]
   readonly measures: ReadonlyMap<string, SaeMeasures>
   readonly evaluations: ReadonlyMap<string, SaeEvaluation>
+  /** Activations of SAEs, whole, by the names of outputs; only where effects of features are looked for. */
+  readonly activations: ReadonlyMap<string, string>
+  /** Whether what variants do is an input of it, or of a stage before it. */
+  readonly isParted: boolean
   readonly pieces: readonly PieceOutputs[]
   readonly logitPieces: readonly LogitPiece[]
   readonly cacheSlots: readonly CacheSlot[]
@@ -132,7 +143,7 @@ class StageBuilder {
   }
 
   finish(): Stage {
-    const { graph, captures, measures, evaluations, earlier } = this.#stage
+    const { graph, captures, measures, evaluations, activations, earlier, isParted } = this.#stage
     return {
       label: this.#label,
       model: graph.encode(),
@@ -142,6 +153,8 @@ class StageBuilder {
       captures,
       measures,
       evaluations,
+      activations,
+      isParted,
       pieces: this.#pieces,
       logitPieces: this.#logitPieces,
       cacheSlots: earlier?.slots ?? [],
@@ -149,6 +162,35 @@ class StageBuilder {
       bestPiece: this.bestPiece,
       lensPiece: this.lensPiece
     }
+  }
+
+  /** The stage in two, where variants part: what is the same for all of them, and the rest. */
+  finishCut(saes: readonly PlannedSae[]): Stage[] {
+    const { first, second, handedOver } = this.#stage.graph.cut(variantInputs(saes))
+    const whole = this.finish()
+    const part = (graph: Graph, more: Pick<Stage, 'label' | 'carries' | 'activations' | 'isParted'>): Stage => ({
+      ...whole,
+      ...more,
+      model: encodeModel(graph),
+      inputs: graph.inputs.map(({ name }) => name),
+      outputs: graph.outputs.map(({ name }) => name)
+    })
+    const late = new Set(second.outputs.map(({ name }) => name))
+    const carries = [...whole.carries]
+    return [
+      part(first, {
+        label: `${this.#label}, shared`,
+        carries: new Map([...carries.filter(([, output]) => !late.has(output)), ...handedOver.map(name => [name, name] as const)]),
+        activations: whole.activations,
+        isParted: false
+      }),
+      part(second, {
+        label: this.#label,
+        carries: new Map(carries.filter(([, output]) => late.has(output))),
+        activations: new Map(),
+        isParted: true
+      })
+    ]
   }
 }
 
@@ -166,7 +208,10 @@ function mayCutBefore(layer: number, saes: readonly PlannedSae[], layers: number
 
 /** Throws where an SAE of the run was nowhere read: its hook point is not written as it needs it. */
 function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): void {
-  const unread = saes.find(({ name }) => !stages.some(({ measures, evaluations }) => measures.has(name) || evaluations.has(name)))
+  const unread = saes.find(
+    ({ name }) =>
+      !stages.some(({ measures, evaluations, activations }) => measures.has(name) || evaluations.has(name) || activations.has(name))
+  )
   if (unread === undefined) return
   throw new SpliceError('sae/folded', `${unread.sae.path} reads ${unread.hook} with the norm's gain, which this processing folds away`, {
     file: unread.sae.path,
@@ -189,6 +234,13 @@ export function makePlan(request: PlanRequest): Plan {
   const areParted: boolean[] = []
 
   const options: StageOptions = { ...request, lens: request.predictions === 'lens' }
+  let wasParted = false
+  const finish = (): void => {
+    const { isParted } = builder.graph
+    if (request.attributes !== undefined && isParted && !wasParted) stages.push(...builder.finishCut(request.saes))
+    else stages.push(builder.finish())
+    wasParted = isParted
+  }
   let builder = new StageBuilder('embed', options)
   let residual = transformer.embed(builder.graph)
   for (let layer = 0; layer < layers; layer++) {
@@ -196,7 +248,7 @@ export function makePlan(request: PlanRequest): Plan {
       blocks = 0
       areParted.push(...builder.keepLensReadings(transformer))
       builder.carry(handedOver.residual, residual)
-      stages.push(builder.finish())
+      finish()
       builder = new StageBuilder(`block ${layer}`, options, builder.graph.isParted)
       residual = builder.graph.graph.input(handedOver.residual, 'float32', ['row', 'position', dModel])
     }
@@ -222,6 +274,12 @@ export function makePlan(request: PlanRequest): Plan {
     refuseUnread(request.saes, stages)
     return { stages }
   }
+  if (request.attributes !== undefined) {
+    builder.carry(handedOver.final, request.attributes === 'last' ? builder.graph.graph.slice(final, 1, -1) : final)
+    finish()
+    refuseUnread(request.saes, stages)
+    return { stages: [...stages, ...readoutStages(request, pieces)] }
+  }
   const target = targetLogits(builder.graph.graph, transformer.unembedding, final)
   builder.carry(handedOver.target, target)
   if (isSmall) {
@@ -243,6 +301,24 @@ export function makePlan(request: PlanRequest): Plan {
     stages.push(last.finish())
   }
   return { stages }
+}
+
+/** Stages that read the final norm's output: logits of tokens by position, then what the pieces of the vocabulary say. */
+function readoutStages(request: PlanRequest, pieces: readonly [number, number][]): Stage[] {
+  const { unembedding, shape } = request.transformer
+  const reading = (label: string, read: (builder: StageBuilder, final: Value) => void): Stage => {
+    const builder = new StageBuilder(label, request, true, true)
+    read(builder, builder.graph.graph.input(handedOver.final, 'float32', ['row', 'position', shape.dModel]))
+    return builder.finish()
+  }
+  return [
+    reading('logits', (builder, final) => builder.carry(handedOver.target, targetLogits(builder.graph.graph, unembedding, final))),
+    ...pieces.map(piece =>
+      reading(`vocabulary ${piece[0]}`, (builder, final) =>
+        builder.addPiece(predictPiece(builder.graph.graph, unembedding, final, final, piece, request))
+      )
+    )
+  ]
 }
 
 /** The last stages where the last position's logits are wanted, whole. */

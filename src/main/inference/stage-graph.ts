@@ -65,6 +65,8 @@ export interface StageOptions {
   readonly evaluates?: boolean
   /** Whether the logit lens reads the residual stream in front of every block. */
   readonly lens?: boolean
+  /** Whether effects of features are looked for: the SAE's activations come out whole, and nothing is measured of it. */
+  readonly attributes?: 'all' | 'last'
 }
 
 /** A residual stream [row, position, dModel] as it flows on at a label of the lens; `isParted`: variants have rows of their own. */
@@ -72,6 +74,13 @@ export interface LensReading {
   readonly label: string
   readonly residual: Value
   readonly isParted: boolean
+}
+
+/** The graph inputs in which variants differ. */
+export function variantInputs(saes: readonly PlannedSae[]): ReadonlySet<string> {
+  return new Set(
+    saes.flatMap(({ name }) => [spliceInputs(name), editInputs(name), steeringInputs(name)].flatMap(inputs => Object.values(inputs)))
+  )
 }
 
 /**
@@ -94,6 +103,8 @@ export class StageGraph implements HookedGraph {
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
   readonly lensReadings: LensReading[] = []
+  /** Activations of SAEs, [row, position, dSae], by the names of graph outputs. */
+  readonly activations = new Map<string, string>()
   readonly #options: StageOptions
   readonly #shared = new Map<string, Value>()
   /** What transcoders gave that have not met their target yet. */
@@ -194,30 +205,36 @@ export class StageGraph implements HookedGraph {
     const { graph } = this
     const { name, sae, spliced } = planned
     if (this.#options.evaluates === true) return this.#ablate(planned, values, target, flowing, at)
-    const measured = graph.input('measured', 'float32', [1, 'position', 1])
-    const compared = { actsPost: values.actsPost, target, output: values.output }
-    this.measures.set(name, measureSae(graph, compared, measured, Math.min(this.#options.topFeatures, sae.dSae)))
+    if (this.#options.attributes !== undefined) this.activations.set(name, graph.output(values.actsPost))
+    else {
+      const measured = graph.input('measured', 'float32', [1, 'position', 1])
+      const compared = { actsPost: values.actsPost, target, output: values.output }
+      this.measures.set(name, measureSae(graph, compared, measured, Math.min(this.#options.topFeatures, sae.dSae)))
+    }
     if (!spliced) return flowing
-    this.#isParted = true
     const inputs = spliceInputs(name)
     const mask = graph.input(inputs.mask, 'bool', ['variant', 'position', 1])
     const gate = graph.input(inputs.gate, 'float32', ['variant', 1, 1])
-    const edit = planned.edited ? this.#edit(planned, values) : null
+    // Sequences that are continued have rows of their own from the start.
+    const shared = !this.#isParted && this.#options.continues !== true
+    const edit = planned.edited ? this.#edit(planned, values, shared) : null
+    this.#isParted = true
     const { output, error } = spliceRows(graph, target, at.take(flowing), values.output, mask, gate, edit?.change ?? null)
     this.#keepValues(planned, edit === null ? values : edit.edited, { target, output, error }, at)
     return at.put(output, flowing)
   }
 
   /** What edits add to an SAE's output, and its values with them. */
-  #edit({ name, hook }: PlannedSae, values: SaeValues): { change: Value; edited: SaeValues } {
+  #edit({ name, hook }: PlannedSae, values: SaeValues, shared: boolean): { change: Value; edited: SaeValues } {
     const { graph } = this
     const inputs = editInputs(name)
     const shape = ['variant', 'position', 'edit']
-    const changes = changeActivations(graph, values.actsPost, {
+    const edits = {
       feature: graph.input(inputs.feature, 'int64', shape),
       factor: graph.input(inputs.factor, 'float32', shape),
       offset: graph.input(inputs.offset, 'float32', shape)
-    })
+    }
+    const changes = changeActivations(graph, values.actsPost, edits, { shared })
     const { recons, output } = values.changed(changes)
     const wants = (part: string) => this.#options.capture(`${hook}.hook_sae_${part}`)
     const actsPost = wants('acts_post') ? changes.edited() : values.actsPost

@@ -2,7 +2,17 @@
  * A small typed builder of ONNX graphs. Each method adds one operator and returns its output, so that a forward pass
  * reads like the formulas it computes. It knows ONNX and nothing of transformers.
  */
-import { type Attribute, type ElementType, elementTypes, encodeModel, type Initializer, type Node, type Port } from './model-proto.ts'
+import { type CutGraph, cutGraph } from './cut.ts'
+import {
+  type Attribute,
+  type ElementType,
+  elementTypes,
+  encodeModel,
+  type Graph,
+  type Initializer,
+  type Node,
+  type Port
+} from './model-proto.ts'
 
 /** A tensor that some operator, input or initializer of the graph gives. */
 export interface Value {
@@ -29,11 +39,14 @@ export class GraphBuilder {
   readonly #initializers = new Map<string, Initializer>()
   readonly #inputs = new Map<string, Port>()
   readonly #outputs = new Map<string, Port>()
+  readonly #types = new Map<string, ElementType>()
   #count = 0
 
   #fresh(type: ElementType): Value {
     this.#count += 1
-    return { name: `v${this.#count}`, type }
+    const name = `v${this.#count}`
+    this.#types.set(name, type)
+    return { name, type }
   }
 
   /** Adds any operator and returns its outputs, one per entry of `types`. */
@@ -272,13 +285,26 @@ export class GraphBuilder {
     return [...this.#outputs.keys()]
   }
 
-  /** The bytes of the ONNX model. */
-  encode(): Uint8Array {
-    return encodeModel({
+  get #graph(): Graph {
+    return {
       nodes: this.#nodes,
       initializers: [...this.#initializers.values()],
       inputs: [...this.#inputs.values()],
       outputs: [...this.#outputs.values()]
+    }
+  }
+
+  /** The bytes of the ONNX model. */
+  encode(): Uint8Array {
+    return encodeModel(this.#graph)
+  }
+
+  /** The graph in two: what depends on none of the inputs named, and the rest. */
+  cut(late: ReadonlySet<string>): CutGraph {
+    return cutGraph(this.#graph, late, name => {
+      const type = this.#types.get(name)
+      if (type === undefined) throw new Error(`the graph has no value ${name}`)
+      return type
     })
   }
 }

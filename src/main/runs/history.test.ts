@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { zstdCompress } from 'node:zlib'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { attributionRequest, attributionResult } from '../../contract/attribution.ts'
 import { type HistoryRequest, historyRequest } from '../../contract/history.ts'
 import { History } from './history.ts'
 import { everything, someRun } from './history-fixture.ts'
@@ -293,3 +294,78 @@ function rowsOf(table: string): number {
   raw.close()
   return rows
 }
+
+describe('an attribution', () => {
+  const quantity = { kind: 'kl' as const }
+  const asked = attributionRequest.parse({ model: '/models/tiny', sae: { name: 's', path: '/sae' }, prompt: { ids: [1, 2] }, quantity })
+  const found = attributionResult.parse({
+    model: { path: '/models/tiny', name: 'tiny' },
+    tokens: [{ id: 1, text: 'a', special: false }],
+    bosAdded: false,
+    warnings: [],
+    sae: { name: 's', path: '/sae', hook: 'blocks.0.hook_resid_post', hookOut: null, dSae: 4, source: null },
+    quantity: { kind: 'kl', token: null, other: null, position: 0 },
+    scope: 'all',
+    errorTerm: true,
+    splicePositions: 'all',
+    countSpecial: false,
+    base: 0,
+    clean: 0,
+    active: 1,
+    effects: [{ index: 3, position: 0, activation: 1.5, maxActivation: null, explanations: [], effect: 'NaN' }],
+    groups: [],
+    pairs: [],
+    processing: [],
+    processingReason: 'chosen',
+    layerOrder: 'checkpoint',
+    provider: 'cpu',
+    providerReason: 'the only one',
+    rows: 3,
+    batches: 1,
+    milliseconds: { open: 1, prefix: 2, rows: 3 }
+  })
+
+  test('is kept with its run, newest first, and comes back as it was from a file that was closed', async () => {
+    const [one, other] = [keep('one'), keep('other')]
+    const first = await history.keepAttribution(one, asked, found)
+    const second = await history.keepAttribution(one, { ...asked, top: 3 }, found)
+    await history.close()
+    history = openHistory()
+    const kept = await history.attributions(one)
+    expect(kept.map(({ number, request }) => [number, request.top])).toEqual([
+      [second, 3],
+      [first, 100]
+    ])
+    expect(kept[1]).toMatchObject({ request: asked, result: found })
+    expect(await history.attributions(other)).toEqual([])
+  })
+
+  test('is removed, restored, and gone with its run', async () => {
+    const id = keep('one')
+    const number = (await history.keepAttribution(id, asked, found)) ?? Number.NaN
+    expect(await history.markAttribution(number, true)).toBe(true)
+    expect(await history.markAttribution(number, true)).toBe(false)
+    expect(await history.attributions(id)).toEqual([])
+    expect(await history.markAttribution(number, false)).toBe(true)
+    expect(await history.attributions(id)).toHaveLength(1)
+    await history.clear({ pinned: true })
+    expect(rowsOf('run_attributions')).toBe(0)
+  })
+
+  test('of a run that is not there is not kept, and that is told', async () => {
+    expect(await history.keepAttribution('0123456789', asked, found)).toBeNull()
+    expect(failures).toEqual([expect.stringMatching(/^history\/unknown .*0123456789/)])
+  })
+
+  test('that is damaged or newer says so', async () => {
+    const id = keep('one')
+    await history.keepAttribution(id, asked, found)
+    await history.flush()
+    const raw = new Sqlite(file)
+    raw.prepare('UPDATE run_attributions SET contents = ?').run(Buffer.from('no zstd'))
+    await expect(history.attributions(id)).rejects.toMatchObject({ kind: 'history/unreadable', message: /damaged/ })
+    raw.prepare('UPDATE run_attributions SET format = 99').run()
+    await expect(history.attributions(id)).rejects.toMatchObject({ kind: 'history/newer', hint: /Update/ })
+    raw.close()
+  })
+})

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
+import type { AttributionRequest, AttributionResult, KeptAttribution } from '../../contract/attribution.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { HistoryChange, HistoryPage, HistoryRequest, HistorySummary, KeptRun, OpenedRun } from '../../contract/history.ts'
 import type { RunRequest, RunResult } from '../../contract/run.ts'
@@ -12,6 +13,7 @@ import { type DatabaseKind, explainFailure, openDatabase } from '../sqlite/datab
 import { applicationId, migrations } from './migrations.ts'
 import { contentsOf, keyOf, type ListedRow, listedRow, readKey, runOf, where } from './run-rows.ts'
 import { searchText, summaryOf } from './run-summary.ts'
+import { attributionRow, packAttribution, storedAttributionFormat, unpackAttribution } from './stored-attribution.ts'
 import { packRun, storedFormat, unpackRun } from './stored-run.ts'
 
 const historyFile: DatabaseKind = {
@@ -79,18 +81,20 @@ export class History {
         const contents = await packRun(request, result)
         this.#write(this.#database(), { id, createdAt, request, result, contents })
       })
-      .catch(thrown => {
-        const error = explainFailure(historyFile, this.file, thrown)
-        this.#onFailure(
-          error instanceof SpliceError
-            ? error
-            : new SpliceError('history/failed', `the run was not kept: ${error instanceof Error ? error.message : String(error)}`, {
-                file: this.file,
-                mistake: false
-              })
-        )
-      })
+      .catch(thrown => this.#tell(thrown, 'the run was not kept'))
     return id
+  }
+
+  #tell(thrown: unknown, what: string): void {
+    const error = explainFailure(historyFile, this.file, thrown)
+    this.#onFailure(
+      error instanceof SpliceError
+        ? error
+        : new SpliceError('history/failed', `${what}: ${error instanceof Error ? error.message : String(error)}`, {
+            file: this.file,
+            mistake: false
+          })
+    )
   }
 
   /** Settles when every run given to `keep` is on the disk, or its failure told. */
@@ -175,6 +179,51 @@ export class History {
       return { kept: row, contents, format }
     })
     return { kept, ...(await unpackRun(contents, { id: kept.id, format, version: kept.version })) }
+  }
+
+  /**
+   * Keeps an attribution with a run and gives its number. What goes wrong is told to `onFailure`, for the attribution itself is good: it
+   * has no number then.
+   */
+  async keepAttribution(id: string, request: AttributionRequest, result: AttributionResult): Promise<number | null> {
+    try {
+      const contents = await packAttribution(request, result)
+      return await this.#after(database => {
+        const run = database.prepare('SELECT run FROM runs WHERE id = ?').pluck().get(this.#find(database, id).id)
+        const { lastInsertRowid } = database
+          .prepare('INSERT INTO run_attributions (run, created_at, format, contents) VALUES (?, ?, ?, ?)')
+          .run(run, Date.now(), storedAttributionFormat, contents)
+        return Number(lastInsertRowid)
+      })
+    } catch (thrown) {
+      this.#tell(thrown, 'the attribution was not kept')
+      return null
+    }
+  }
+
+  /** The attributions kept with a run, newest first. Throws `history/unknown` and what `unpackAttribution` throws. */
+  async attributions(id: string): Promise<KeptAttribution[]> {
+    const rows = await this.#after(database => {
+      const { id: whole } = this.#find(database, id)
+      return database
+        .prepare(
+          `SELECT number, run_attributions.created_at, run_attributions.format, contents FROM run_attributions JOIN runs USING (run)
+           WHERE id = ? AND run_attributions.deleted_at IS NULL ORDER BY number DESC`
+        )
+        .all(whole)
+        .map(row => attributionRow.parse(row))
+    })
+    return Promise.all(rows.map(async row => ({ number: row.number, createdAt: row.created_at, ...(await unpackAttribution(row)) })))
+  }
+
+  /** Takes an attribution from its run, or brings it back. Gives whether there was one. */
+  markAttribution(number: number, isRemoved: boolean): Promise<boolean> {
+    return this.#after(
+      database =>
+        database
+          .prepare(`UPDATE run_attributions SET deleted_at = ? WHERE number = ? AND deleted_at IS ${isRemoved ? '' : 'NOT '}NULL`)
+          .run(isRemoved ? Date.now() : null, number).changes > 0
+    )
   }
 
   #find(database: Database, id: string): KeptRun {
@@ -264,8 +313,11 @@ export class History {
 
   /** Deletes what was removed longer ago than it can be restored. */
   #purge(database: Database): void {
-    const { changes } = database.prepare('DELETE FROM runs WHERE deleted_at < ?').run(Date.now() - restorableMs)
-    if (changes > 0) giveBack(database)
+    const since = Date.now() - restorableMs
+    const purged = ['runs', 'run_attributions'].map(
+      table => database.prepare(`DELETE FROM ${table} WHERE deleted_at < ?`).run(since).changes
+    )
+    if (purged.some(changes => changes > 0)) giveBack(database)
   }
 
   /** Writes what is still to be written and closes the file. */

@@ -38,4 +38,18 @@ const first = (database: Database): unknown =>
   CREATE INDEX run_saes_sae ON run_saes (sae);
   `)
 
-export const migrations: readonly ((database: Database) => void)[] = [first]
+/** Attributions, each with the run that it explains; `format` says how its contents are written (stored-attribution.ts). */
+const attributions = (database: Database): unknown =>
+  database.exec(`
+  CREATE TABLE run_attributions (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    deleted_at INTEGER,
+    format INTEGER NOT NULL,
+    contents BLOB NOT NULL
+  );
+  CREATE INDEX run_attributions_run ON run_attributions (run, number);
+  `)
+
+export const migrations: readonly ((database: Database) => void)[] = [first, attributions]

@@ -22,18 +22,26 @@ export interface FeatureChanges {
 
 /**
  * What edits change. `feature` (int64), `factor` and `offset` [variant, position, edit]: an activation a becomes factor a + offset;
- * factor 1 and offset 0 leave it. `acts` [row, position, dSae] may have one row for all variants. `edited` are all activations after
- * the edits, for those who want to see them.
+ * factor 1 and offset 0 leave it. `acts` is [row, position, dSae]; where it is `shared`, one row for all variants, no row of it is copied.
+ * `edited` are all activations after the edits, for those who want to see them.
  */
 export function changeActivations(
   graph: GraphBuilder,
   acts: Value,
-  { feature, factor, offset }: { readonly feature: Value; readonly factor: Value; readonly offset: Value }
+  { feature, factor, offset }: { readonly feature: Value; readonly factor: Value; readonly offset: Value },
+  { shared }: { readonly shared: boolean }
 ): FeatureChanges & { readonly edited: () => Value } {
-  const rows = graph.expand(acts, graph.concatenate([graph.shapeOf(feature, 0, 2), graph.shapeOf(acts, 2, 3)], 0))
-  const before = graph.gatherElements(rows, feature, -1)
+  const rows = () => graph.expand(acts, graph.concatenate([graph.shapeOf(feature, 0, 2), graph.shapeOf(acts, 2, 3)], 0))
+  const before = shared ? sharedActivations(graph, acts, feature) : graph.gatherElements(rows(), feature, -1)
   const changes = graph.add(graph.multiply(graph.subtract(factor, graph.scalar(1)), before), offset)
-  return { features: graph.take(feature, 0, 1), changes, edited: () => graph.scatterAdd(rows, feature, changes, -1) }
+  return { features: graph.take(feature, 0, 1), changes, edited: () => graph.scatterAdd(rows(), feature, changes, -1) }
+}
+
+/** Activations [variant, position, edit] of `feature` from the one row [1, position, dSae] that variants share. */
+function sharedActivations(graph: GraphBuilder, acts: Value, feature: Value): Value {
+  const byPosition = graph.transpose(feature, [1, 0, 2])
+  const found = graph.gatherElements(acts, graph.unsqueeze(graph.reshape(byPosition, [0, -1]), [0]), -1)
+  return graph.transpose(graph.reshape(found, graph.shapeOf(byPosition, 0, 3)), [1, 0, 2])
 }
 
 /** `changes` times rows of W_dec: [variant, position, dOut]. */
