@@ -480,6 +480,33 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'a feature by its weights alone',
+    shows: ['views/feature/feature.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'feature/sae/l0_3/5')
+      await page.locator('[data-testid="weights"][data-of="5"]').waitFor()
+      await page.getByTestId('fired').waitFor()
+    }
+  },
+  {
+    name: 'Logit lens, a cell',
+    shows: ['views/lens/lens.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'lens?layer=2_pre&token=5')
+      await page.locator('[data-testid="heatmap"][data-columns]').waitFor()
+      await page.getByTestId('lens-cell').waitFor()
+    }
+  },
+  {
+    name: 'Logit lens, as a table',
+    shows: ['views/lens/lens.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'lens?layer=2_pre&token=5')
+      await page.getByTestId('lens-table').click()
+      await page.getByTestId('lens-rows').waitFor()
+    }
+  },
+  {
     name: 'saving activations',
     shows: ['views/hooks/save-dialog.svelte'],
     reach: async (page, grounds) => {

@@ -72,7 +72,7 @@ describe('the ranking', () => {
     expect(await page.getByTestId('ranking-count').textContent()).toBe(`${expected.length} features fire on the 13 chosen tokens`)
     const first = engine.saes[0]?.byVariant.clean?.features.flat().find(({ index }) => index === expected[0]?.index)
     for (const { description } of first?.explanations ?? []) {
-      expect(await page.getByTestId(`ranked-${expected[0]?.index}`).textContent()).toContain(description)
+      await expect.poll(() => page.getByTestId(`ranked-${expected[0]?.index}`).textContent()).toContain(description)
     }
     await photograph(page, 'features')
   })

@@ -61,6 +61,7 @@ export const actionWords = {
   'go.test-prompt': { title: 'Test prompt', group: 'Go', keywords: 'go to view answers rank', keys: ['Alt+4'] },
   'go.generate': { title: 'Generate', group: 'Go', keywords: 'go to view continue sample', keys: ['Alt+5'] },
   'go.hooks': { title: 'Hooks', group: 'Go', keywords: 'go to view activations attention cache', keys: ['Alt+6'] },
+  'go.lens': { title: 'Logit lens', group: 'Go', keywords: 'go to view layers unembedding heat map early predictions' },
   'go.runs': { title: 'Runs', group: 'Go', keywords: 'go to view history', keys: ['Alt+7'] },
   'go.library': { title: 'Library', group: 'Go', keywords: 'go to view disk published downloads', keys: ['Alt+8'] },
   'go.settings': {

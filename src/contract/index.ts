@@ -30,6 +30,7 @@ import {
   sourceSummary
 } from './explanations.ts'
 import { activeFeatures, activeFeaturesRequest, featureReadingEvent, featureReadingRequest } from './feature-readings.ts'
+import { featureWeightsEvent, featureWeightsRequest, firings, firingsRequest } from './feature-weights.ts'
 import { generationEvent, generationRequest } from './generation.ts'
 import { filePart } from './held-files.ts'
 import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
@@ -58,6 +59,7 @@ import {
   workspace
 } from './library.ts'
 import { effectsCheckEvent, effectsCheckRequest } from './logit-effects.ts'
+import { lensEvent, lensRequest } from './logit-lens.ts'
 import { backupEvent, backupRequest, checkEvent, compactEvent, mirrorState, removeEvent, removeRequest } from './mirror.ts'
 import {
   entriesRequest,
@@ -161,6 +163,8 @@ export const contract = {
     generate: procedure.input(generationRequest).output(eventIterator(generationEvent)),
     /** Ranks, logits and probabilities of answers to a prompt, token by token. */
     testPrompt: procedure.input(answersRequest).output(eventIterator(answersEvent)),
+    /** What the unembedding makes of the residual stream in front of every block, in every variant. */
+    logitLens: procedure.input(lensRequest).output(eventIterator(lensEvent)),
     /** Reads every active feature of one SAE in every variant, not only the strongest; holds the values until the stream ends. */
     readFeatures: procedure.input(featureReadingRequest).output(eventIterator(featureReadingEvent)),
     /** The values of a reading that is held. */
@@ -173,6 +177,13 @@ export const contract = {
     tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens),
     /** The model's own chat template; one that has none is an error. */
     chatTemplate: procedure.input(z.object({ model: z.string() })).output(chatTemplate)
+  },
+  /** Features of an SAE by its files and the runs that are kept, whatever the mirror knows. */
+  features: {
+    /** Logits, neighbours and lengths of a feature's weights. */
+    weights: procedure.input(featureWeightsRequest).output(eventIterator(featureWeightsEvent)),
+    /** Tokens at which it fired in kept runs. */
+    firings: procedure.input(firingsRequest).output(firings)
   },
   prompts: {
     list: procedure.output(z.array(savedPrompt)),

@@ -115,6 +115,7 @@ export const menus: readonly Menu[] = [
       'go.test-prompt',
       'go.generate',
       'go.hooks',
+      'go.lens',
       'go.runs',
       'go.library',
       'separator',

@@ -67,6 +67,8 @@ export class SafetensorsWriter {
   readonly #handle: fs.FileHandle
   /** Tensors whose values are still to come. */
   readonly #awaited: Map<string, Place>
+  /** How many elements have come of tensors that come in parts. */
+  readonly #written = new Map<string, number>()
 
   private constructor(file: string, part: string, handle: fs.FileHandle, awaited: Map<string, Place>) {
     this.#file = file
@@ -115,6 +117,18 @@ export class SafetensorsWriter {
     }
     this.#awaited.delete(name)
     await this.#put(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place.offset)
+  }
+
+  /** Writes some of an announced tensor's values, from element `from` on; parts may come in any order, each once. */
+  async writePart(name: string, from: number, values: Float32Array): Promise<void> {
+    const place = this.#awaited.get(name)
+    const written = (this.#written.get(name) ?? 0) + values.length
+    if (place === undefined || from + values.length > place.elements || written > place.elements) {
+      throw new Error(`elements ${from} to ${from + values.length} of ${name} were not announced`)
+    }
+    this.#written.set(name, written)
+    if (written === place.elements) this.#awaited.delete(name)
+    await this.#put(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place.offset + 4 * from)
   }
 
   /** The file takes its name. */

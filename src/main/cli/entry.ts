@@ -55,6 +55,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./test-prompt.ts')).testPrompt(argv, terminal)
     case 'generate':
       return (await import('./generate.ts')).generate(argv, terminal)
+    case 'logit-lens':
+      return (await import('./logit-lens.ts')).logitLens(argv, terminal)
     case 'attribute':
       return (await import('./attribute.ts')).attribute(argv, terminal)
     case 'hooks':

@@ -12,6 +12,7 @@ export const commands = [
   'run',
   'test-prompt',
   'generate',
+  'logit-lens',
   'attribute',
   'eval',
   'check-sae',
@@ -38,6 +39,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice run --model DIR [--sae PATH]... --prompt TEXT    what a model predicts, as it is and with SAEs spliced in
   splice test-prompt --model DIR --prompt TEXT --answer A what a model makes of answers to a prompt
   splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
+  splice logit-lens --model DIR --prompt TEXT             what each layer would predict, as it is and with SAEs spliced in
   splice attribute --model DIR --sae PATH --prompt TEXT   which features a prediction rests on, by ablating each of them
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
   splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
@@ -163,6 +165,25 @@ Continues a prompt under several variants. A splice covers every generated token
   --json                    prints {variants: [{name, text, ending, tokens: [{id, text, logProb, rank}]}], seed, ...}: new
                             tokens only; with --samples, an entry for each with its number as sample
   Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
+${everywhere}
+
+${exits}
+`,
+  'logit-lens': `splice logit-lens --model DIR (--prompt TEXT | --ids 2,106,108) [--no-bos] [--sae [NAME=]PATH[@HOOK]]...
+           [--positions A:B] [--top-k 5] [--no-soft-cap] [--save FILE.safetensors] [--json]
+           and the other options of splice run
+
+Puts the residual stream in front of every block, and what comes out of the last one, through the final norm and the
+unembedding: what would the model predict if it ended there? For every variant, edits included.
+
+  --positions A:B           only at these positions, half-open from zero
+  --top-k N                 tokens listed for each layer and position (5)
+  --no-soft-cap             leaves out the final soft cap of Gemma-2, as TransformerLens's unembed does
+  --save FILE.safetensors   writes whole logits, <variant>/logit_lens.logits [layers + 1, position, vocabulary], as float32
+  --json                    prints {variants: [{name, final, layers: [{label, topK, klToFinal, final: {logProbs, ranks},
+                            actual: {logProbs, ranks}}]}], ...}: final is the token that the variant predicts in the end,
+                            actual the one that follows; labels are those of accumulated_resid, 0_pre to final_post
+  Model, SAEs, prompt, variants, edits, processing, layer order and provider: as in splice run.
 ${everywhere}
 
 ${exits}

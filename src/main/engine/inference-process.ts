@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import type { FeatureWeights } from '../../contract/feature-weights.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import type { Prompt, PromptTokens, Provider } from '../../contract/run.ts'
@@ -26,9 +27,12 @@ import {
   type InferredAnswers,
   type InferredAttribution,
   type InferredGeneration,
+  type InferredLens,
+  type LensJob,
   type MeasureResult,
   type ReadFeatures,
-  type ToInference
+  type ToInference,
+  type WeightsJob
 } from '../inference/messages.ts'
 import type { ProcessChoice } from '../inference/standards.ts'
 import { processEntry } from './process-entry.ts'
@@ -58,6 +62,12 @@ export interface InferenceListener {
   /** Memory or provider are others than before. */
   onChange(): void
   onDied(error: SpliceError): void
+}
+
+/** The file that a job was to write, which a process that ends leaves unfinished. */
+function savedFile(message: ToInference): string | undefined {
+  if (message.kind === 'run') return message.job.save?.file
+  return message.kind === 'lens' ? message.lensJob.job.save?.file : undefined
 }
 
 export class InferenceProcess {
@@ -169,7 +179,7 @@ export class InferenceProcess {
     const requests = [...this.#requests.values()]
     this.#requests.clear()
     for (const { message } of requests) {
-      const file = message.kind === 'run' ? message.job.save?.file : undefined
+      const file = savedFile(message)
       if (file !== undefined && child.pid !== undefined) fs.rmSync(unfinishedFile(file, child.pid), { force: true })
     }
     if (this.#closed) {
@@ -305,6 +315,21 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'activation', id, hookJob, hook, window }), signal, onProgress)
     if (answer.kind !== 'activation') throw new Error(`the inference process answered an activation with ${answer.kind}`)
     return answer
+  }
+
+  /** What an SAE's weights say of a feature; waits and throws as `run` does. */
+  async featureWeights(weightsJob: WeightsJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<FeatureWeights> {
+    const answer = await this.#inTurn(id => ({ kind: 'weights', id, weightsJob }), signal, onProgress)
+    if (answer.kind !== 'weights') throw new Error(`the inference process answered weights with ${answer.kind}`)
+    return answer.weights
+  }
+
+  /** A run through the logit lens; waits and throws as `run` does. */
+  async lens(lensJob: LensJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferredLens> {
+    const answer = await this.#inTurn(id => ({ kind: 'lens', id, lensJob }), signal, onProgress)
+    if (answer.kind !== 'lens') throw new Error(`the inference process answered a lens with ${answer.kind}`)
+    this.#note(lensJob.job.provider, answer.lens)
+    return answer.lens
   }
 
   /** What features do to the logits; waits and throws as `run` does. */

@@ -15,6 +15,7 @@ import { attribution } from './attributions.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
 import { FeatureReadings } from './feature-readings.ts'
+import { firingsOf, readWeights } from './feature-weights.ts'
 import { generate } from './generations.ts'
 import { HeldFiles } from './held-files.ts'
 import { exportHits } from './hit-export.ts'
@@ -22,6 +23,7 @@ import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
 import { checkLogits } from './logit-check.ts'
+import { readLens } from './logit-lens.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
 import { explainEntries, watchNotebook } from './notebook-events.ts'
 import { keptRun } from './runs.ts'
@@ -109,12 +111,17 @@ export function makeRouter(services: EngineServices) {
       checkSae: os.runs.checkSae.handler(({ input, signal }) => withContractErrors(checkSae(input, services, signal))),
       generate: os.runs.generate.handler(({ input, signal }) => withContractErrors(generate(input, services, signal))),
       testPrompt: os.runs.testPrompt.handler(({ input, signal }) => withContractErrors(testPrompt(input, services, signal))),
+      logitLens: os.runs.logitLens.handler(({ input, signal }) => withContractErrors(readLens(input, services, signal))),
       readFeatures: os.runs.readFeatures.handler(({ input, signal }) => withContractErrors(readings.read(input, signal))),
       activeFeatures: os.runs.activeFeatures.handler(({ input }) => readings.of(input)),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       attribute: os.runs.attribute.handler(({ input, signal }) => withContractErrors(attribution(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
       chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))
+    },
+    features: {
+      weights: os.features.weights.handler(({ input, signal }) => withContractErrors(readWeights(input, services, signal))),
+      firings: os.features.firings.handler(({ input }) => firingsOf(input, history))
     },
     prompts: {
       list: os.prompts.list.handler(() => prompts.list()),

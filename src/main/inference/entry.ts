@@ -9,9 +9,11 @@ import { scoreAnswers } from './answers.ts'
 import { attribute } from './attribution.ts'
 import { CompiledPlans } from './compiled.ts'
 import { evaluatePass } from './evaluation.ts'
+import { readFeatureWeights } from './feature-weights.ts'
 import { generate } from './generate.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
+import { readLens } from './lens.ts'
 import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
@@ -34,6 +36,8 @@ const hookState: HookState = {
 const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that rank more features than runs do. */
 const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+/** Plans of the logit lens. */
+const lensState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that ablate features. */
 const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Plans that continue sequences. */
@@ -143,6 +147,12 @@ async function answer(message: ToInference): Promise<void> {
     } else if (message.kind === 'effects') {
       const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'effects', id: message.id, effects })
+    } else if (message.kind === 'weights') {
+      const weights = await readFeatureWeights(message.weightsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'weights', id: message.id, weights })
+    } else if (message.kind === 'lens') {
+      const lens = await readLens(message.lensJob, lensState, (stage, fraction) => pauseOf(message.id, stage, fraction))
+      send({ kind: 'lens', id: message.id, lens })
     } else if (message.kind === 'attribute') {
       const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
       send({ kind: 'attribute', id: message.id, result: await attribute(message.attributionJob, attributionState, pause) })

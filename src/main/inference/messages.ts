@@ -3,9 +3,11 @@ import { z } from 'zod'
 import { answersRequest, answersResult } from '../../contract/answers.ts'
 import { attributionRequest, attributionResult, featureEffect } from '../../contract/attribution.ts'
 import { errorData } from '../../contract/errors.ts'
+import { featureWeights } from '../../contract/feature-weights.ts'
 import { continuation, continuationKey, generationEvent, generationRequest, generationResult, seed } from '../../contract/generation.ts'
 import { activation, activationValues, activationWindow, hookTable } from '../../contract/hooks.ts'
 import { featureEffects } from '../../contract/logit-effects.ts'
+import { lensRequest, lensResult } from '../../contract/logit-lens.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
 import { processingFlag, prompt, promptTokens, provider, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
@@ -116,6 +118,15 @@ export type InferredGeneration = z.infer<typeof inferredGeneration>
 export const hookJob = z.object({ job: inferenceJob, variant: z.string(), against: z.string().nullable() })
 export type HookJob = z.infer<typeof hookJob>
 
+/** A run to read through the logit lens; its `save` takes whole logits. */
+export const lensJob = lensRequest.omit({ run: true }).extend({ job: inferenceJob })
+export type LensJob = z.infer<typeof lensJob>
+
+export const inferredLens = lensResult
+  .omit({ processing: true, processingFrom: true, processingReason: true })
+  .extend({ mappedBytes: z.number() })
+export type InferredLens = z.infer<typeof inferredLens>
+
 /** Features of an SAE whose effects on the logits are asked for: the `count` highest and lowest of each. */
 export const effectsJob = z.object({
   model: z.string(),
@@ -125,6 +136,17 @@ export const effectsJob = z.object({
   cacheFolder: z.string()
 })
 export type EffectsJob = z.infer<typeof effectsJob>
+
+/** A feature whose weights are read, and the SAEs whose directions it is held to. */
+export const weightsJob = z.object({
+  model: z.string(),
+  sae: jobSae,
+  feature: z.int().nonnegative(),
+  others: z.array(jobSae),
+  count: z.int().min(1),
+  cacheFolder: z.string()
+})
+export type WeightsJob = z.infer<typeof weightsJob>
 
 const float32 = z.instanceof(Float32Array)
 
@@ -153,6 +175,8 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('activation'), id: z.int(), hookJob, hook: z.string(), window: activationWindow.nullable() }),
   z.object({ kind: z.literal('features'), id: z.int(), job: inferenceJob, sae: z.string() }),
   z.object({ kind: z.literal('effects'), id: z.int(), effectsJob }),
+  z.object({ kind: z.literal('weights'), id: z.int(), weightsJob }),
+  z.object({ kind: z.literal('lens'), id: z.int(), lensJob }),
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
   z.object({ kind: z.literal('attribute'), id: z.int(), attributionJob }),
@@ -180,6 +204,8 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('activation'), id: z.int(), activation, window: windowAnswer.nullable() }),
   z.object({ kind: z.literal('features'), id: z.int(), features: readFeatures }),
   z.object({ kind: z.literal('effects'), id: z.int(), effects: z.array(featureEffects) }),
+  z.object({ kind: z.literal('weights'), id: z.int(), weights: featureWeights }),
+  z.object({ kind: z.literal('lens'), id: z.int(), lens: inferredLens }),
   z.object({ kind: z.literal('step'), id: z.int(), step: generationStep }),
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
   z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),

@@ -8,6 +8,7 @@ import { encodeModel, type Graph } from '../onnx/model-proto.ts'
 import type { SaeEvaluation, SaeMeasures } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
 import type { CacheSlot } from './earlier-positions.ts'
+import { type BestPiece, bestPiece, finalLabel, type LensPiece, lensCapture, lensPiece, normForLens } from './lens-graph.ts'
 import { type LogitPiece, logitPiece, type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
 import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions, variantInputs } from './stage-graph.ts'
 
@@ -32,8 +33,11 @@ export interface PlanRequest {
   /** Whether some variant splices, so that rows differ and divergence has a baseline. */
   readonly baseline: boolean
   readonly logits: boolean
-  /** What is made of the final norm: `all` by default; `none` where hook points are all that is wanted; `next`: the last position's logits. */
-  readonly predictions?: 'all' | 'none' | 'next'
+  /**
+   * What is made of the final norm: `all` by default; `none` where hook points are all that is wanted; `next`: the last position's logits;
+   * `lens`: the logit lens of every layer.
+   */
+  readonly predictions?: 'all' | 'none' | 'next' | 'lens'
   /** Whether sequences are continued from a cache of keys and values. */
   readonly continues?: boolean
   /** Whether the SAE is evaluated, which `topK` 0 goes with. */
@@ -66,6 +70,9 @@ export interface Stage {
   readonly cacheSlots: readonly CacheSlot[]
   /** True for stages that only read `final`, which may therefore run over a few positions at a time. */
   readonly perPosition: boolean
+  /** Of the logit lens: the best tokens of the final prediction, then what is said at every layer. */
+  readonly bestPiece: BestPiece | null
+  readonly lensPiece: LensPiece | null
 }
 
 export interface Plan {
@@ -95,6 +102,8 @@ class StageBuilder {
   readonly #logitPieces: LogitPiece[] = []
   readonly #carries = new Map<string, string>()
   readonly #perPosition: boolean
+  bestPiece: BestPiece | null = null
+  lensPiece: LensPiece | null = null
 
   constructor(label: string, options: StageOptions, isParted = false, perPosition = false) {
     this.#label = label
@@ -118,6 +127,21 @@ class StageBuilder {
     this.#logitPieces.push(piece)
   }
 
+  /** Hands over what the lens reads in this stage, through the final norm; gives whether each has rows of its own. */
+  keepLensReadings(transformer: Transformer): boolean[] {
+    const { lensReadings } = this.#stage
+    for (const { label, residual } of lensReadings) {
+      this.keepForLens(label, normForLens(this.#stage.graph, transformer, residual), transformer.shape)
+    }
+    return lensReadings.map(({ isParted }) => isParted)
+  }
+
+  /** Hands over what the unembedding multiplies at a label, [row, position, dModel]. */
+  keepForLens(label: string, final: Value, { dModel }: Transformer['shape']): void {
+    const { graph, captures } = this.#stage
+    captures.push({ name: lensCapture(label), sae: null, output: graph.output(final), shape: ['position', dModel] })
+  }
+
   finish(): Stage {
     const { graph, captures, measures, evaluations, activations, earlier, isParted } = this.#stage
     return {
@@ -134,7 +158,9 @@ class StageBuilder {
       pieces: this.#pieces,
       logitPieces: this.#logitPieces,
       cacheSlots: earlier?.slots ?? [],
-      perPosition: this.#perPosition
+      perPosition: this.#perPosition,
+      bestPiece: this.bestPiece,
+      lensPiece: this.lensPiece
     }
   }
 
@@ -205,7 +231,9 @@ export function makePlan(request: PlanRequest): Plan {
   const isSmall = layers <= blocksPerStage && pieces.length === 1 && request.evaluates !== true
   let blocks = 0
   const stages: Stage[] = []
+  const areParted: boolean[] = []
 
+  const options: StageOptions = { ...request, lens: request.predictions === 'lens' }
   let wasParted = false
   const finish = (): void => {
     const { isParted } = builder.graph
@@ -213,14 +241,15 @@ export function makePlan(request: PlanRequest): Plan {
     else stages.push(builder.finish())
     wasParted = isParted
   }
-  let builder = new StageBuilder('embed', request)
+  let builder = new StageBuilder('embed', options)
   let residual = transformer.embed(builder.graph)
   for (let layer = 0; layer < layers; layer++) {
     if (blocks >= blocksPerStage && mayCutBefore(layer, request.saes, layers)) {
       blocks = 0
+      areParted.push(...builder.keepLensReadings(transformer))
       builder.carry(handedOver.residual, residual)
       finish()
-      builder = new StageBuilder(`block ${layer}`, request, builder.graph.isParted)
+      builder = new StageBuilder(`block ${layer}`, options, builder.graph.isParted)
       residual = builder.graph.graph.input(handedOver.residual, 'float32', ['row', 'position', dModel])
     }
     residual = transformer.block(builder.graph, layer, residual)
@@ -234,6 +263,14 @@ export function makePlan(request: PlanRequest): Plan {
   }
   if (request.predictions === 'next') {
     stages.push(...nextLogits(request, builder, final, pieces, isSmall))
+    refuseUnread(request.saes, stages)
+    return { stages }
+  }
+  if (request.predictions === 'lens') {
+    areParted.push(...builder.keepLensReadings(transformer))
+    builder.keepForLens(finalLabel, final, transformer.shape)
+    const hasShared = builder.graph.isParted && areParted.includes(false)
+    stages.push(builder.finish(), ...lensStages(request, pieces, hasShared))
     refuseUnread(request.saes, stages)
     return { stages }
   }
@@ -307,4 +344,20 @@ function nextLogits(
     return next.finish()
   })
   return [stage, ...unembedded]
+}
+
+/** The stages that read the lens's layers, a pair for each piece of the vocabulary: first the final prediction's best tokens. */
+function lensStages(request: PlanRequest, pieces: readonly [number, number][], hasShared: boolean): Stage[] {
+  const { unembedding, shape } = request.transformer
+  const best = pieces.map(piece => {
+    const builder = new StageBuilder(`prediction ${piece[0]}`, request)
+    builder.bestPiece = bestPiece(builder.graph.graph, unembedding, shape.dModel, piece)
+    return builder.finish()
+  })
+  const layers = pieces.map(piece => {
+    const builder = new StageBuilder(`lens ${piece[0]}`, request)
+    builder.lensPiece = lensPiece(builder.graph.graph, unembedding, shape.dModel, piece, { ...request, hasShared })
+    return builder.finish()
+  })
+  return [...best, ...layers]
 }

@@ -35,7 +35,8 @@ export interface RankingOutputs {
   readonly notANumber: string
 }
 
-function capped(graph: GraphBuilder, logits: Value, softCap: number | null): Value {
+/** Logits through the final soft cap, where there is one. */
+export function capped(graph: GraphBuilder, logits: Value, softCap: number | null): Value {
   if (softCap === null) return logits
   const cap = graph.scalar(softCap)
   return graph.multiply(graph.tanh(graph.divide(logits, cap)), cap)
@@ -102,10 +103,11 @@ export function logitPiece(graph: GraphBuilder, unembedding: Unembedding, final:
   return { start, rows: end - start, output: graph.output(pieceLogits(graph, unembedding, final, range)) }
 }
 
-function pieceLogits(graph: GraphBuilder, unembedding: Unembedding, final: Value, [start, end]: readonly [number, number]): Value {
+/** Logits of token ids `[start, end)`, before center_unembed, in the shape of final [..., dModel] but for its last axis. */
+export function pieceLogits(graph: GraphBuilder, unembedding: Unembedding, final: Value, [start, end]: readonly [number, number]): Value {
   const dModel = unembedding.weight.shape[1] ?? 0
   const flat = multiplyTransposed(graph, graph.reshape(final, [-1, dModel]), rowsOf(unembedding.weight, start, end))
-  const shape = graph.concatenate([graph.shapeOf(final, 0, 2), graph.integers([end - start])], 0)
+  const shape = graph.concatenate([graph.shapeOf(final, 0, -1), graph.integers([end - start])], 0)
   return capped(graph, graph.reshape(flat, shape), unembedding.softCap)
 }
 

@@ -20,6 +20,7 @@ import { hookWidth } from '../transformer/model.ts'
 import { CachedPositions } from './earlier-positions.ts'
 import { editInputs, steeringInputs } from './edit-rows.ts'
 import { HookView } from './hook-view.ts'
+import { lensLabel } from './lens-graph.ts'
 
 /**
  * An SAE of a run at its hook point. `spliced`: some variant puts its output in place of the activation; `edited`: some variant changes
@@ -62,8 +63,17 @@ export interface StageOptions {
    * sums in place of what a run shows.
    */
   readonly evaluates?: boolean
+  /** Whether the logit lens reads the residual stream in front of every block. */
+  readonly lens?: boolean
   /** Whether effects of features are looked for: the SAE's activations come out whole, and nothing is measured of it. */
   readonly attributes?: 'all' | 'last'
+}
+
+/** A residual stream [row, position, dModel] as it flows on at a label of the lens; `isParted`: variants have rows of their own. */
+export interface LensReading {
+  readonly label: string
+  readonly residual: Value
+  readonly isParted: boolean
 }
 
 /** The graph inputs in which variants differ. */
@@ -92,6 +102,7 @@ export class StageGraph implements HookedGraph {
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
+  readonly lensReadings: LensReading[] = []
   /** Activations of SAEs, [row, position, dSae], by the names of graph outputs. */
   readonly activations = new Map<string, string>()
   readonly #options: StageOptions
@@ -127,7 +138,10 @@ export class StageGraph implements HookedGraph {
     const steered = this.#steer(name, value, shape, 'before')
     this.#keep(name, null, steered, shape)
     const flowing = this.#read(name, steered, shape, ({ readsGain }) => !(readsGain && this.#options.gainsFolded))
-    return this.#steer(name, this.#write(name, flowing, shape), shape, 'after')
+    const written = this.#steer(name, this.#write(name, flowing, shape), shape, 'after')
+    const label = this.#options.lens === true ? lensLabel(name) : null
+    if (label !== null) this.lensReadings.push({ label, residual: written, isParted: this.#isParted })
+    return written
   }
 
   /**

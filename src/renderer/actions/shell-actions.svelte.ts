@@ -21,7 +21,7 @@ import { nextZoom } from '../state/zoom.ts'
 import type { Action, Behaviour, Behaviours } from './registry.svelte.ts'
 
 /** Views that have a prompt of their own to write. */
-const promptViews = ['compare', 'features', 'attribution', 'test-prompt', 'generate', 'hooks']
+const promptViews = ['compare', 'features', 'attribution', 'test-prompt', 'generate', 'hooks', 'lens']
 
 const noModel = 'no model is open'
 const noSae = 'no SAE is open'
@@ -56,6 +56,7 @@ function viewActions(views: readonly string[]): Behaviours {
     ...go('go.test-prompt', 'test-prompt', to('test-prompt')),
     ...go('go.generate', 'generate', to('generate')),
     ...go('go.hooks', 'hooks', to('hooks')),
+    ...go('go.lens', 'lens', to('lens')),
     ...go('go.runs', 'runs', to('runs')),
     ...go('go.library', 'library', to('library')),
     ...go('go.settings', 'settings', to('settings')),

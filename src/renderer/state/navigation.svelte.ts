@@ -1,7 +1,7 @@
 /** Where the window is: the address is the state, so back, forward and links work; views read the route and nothing else. */
 import { hashOf, parseHash, type Route } from './route.ts'
 
-export { featureHref, hashOf, type Route } from './route.ts'
+export { featureHref, hashOf, openSaeNameOf, pageSourceOf, type Route } from './route.ts'
 
 class Navigation {
   /** The address that `route` is read from; the browser's own may be ahead of it for a moment. */

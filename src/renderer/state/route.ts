@@ -43,3 +43,16 @@ export function hashOf(
 export function featureHref(source: string, index: number): string {
   return hashOf('feature', [...source.split('/'), index])
 }
+
+/**
+ * What a feature's page goes by: the SAE's source, or `sae/<name>` where none is known, for an SAE that is open under that name.
+ */
+export function pageSourceOf({ name, source }: { readonly name: string; readonly source: string | null }): string {
+  return source ?? `sae/${name}`
+}
+
+/** The name of an open SAE without a source that a page goes by; null where it goes by a source. */
+export function openSaeNameOf(pageSource: string): string | null {
+  const [kind, name, ...more] = pageSource.split('/')
+  return kind === 'sae' && name !== undefined && name !== '' && more.length === 0 ? name : null
+}

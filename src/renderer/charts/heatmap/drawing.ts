@@ -16,6 +16,8 @@ export type AxisLabels = {
   text: ((index: number) => string) | null
   /** Columns of one head, where heads lie side by side. */
   headWidth?: number
+  /** False where the texts say it all, and numbers beside them would mislead. */
+  isNumbered?: boolean
 }
 
 export type HeatPicture = {
@@ -25,14 +27,20 @@ export type HeatPicture = {
   columns: AxisLabels
   /** |x| of each row of the range, and the length that a full bar stands for. */
   norms: { values: Float32Array; largest: number } | null
+  /** What is written into the cells, in rows and columns of the matrix; their numbers where it is missing. */
+  texts?: CellText | undefined
   colors: PictureColors
 }
+
+export type CellText = (row: number, column: number) => string
 
 /** Width of a text in CSS pixels. */
 export type Measure = (text: string, size: number, mono: boolean) => number
 
 const labelSize = 11
 const numberSize = 10
+/** The smallest cells that have room for a text, in CSS pixels. */
+const leastForText = { width: 24, height: 13 }
 const longestLabel = 110
 const longestColumnLabel = 84
 const barWidth = 56
@@ -49,15 +57,15 @@ export function marginsOf(rows: AxisLabels, columns: AxisLabels, hasNorms: boole
   const left = widest(rows, extent.rows, longestLabel)
   const top = widest(columns, extent.columns, longestColumnLabel)
   return {
-    left: Math.ceil(numbersWidth(extent, measure) + (left === 0 ? 0 : left + 8) + 10),
+    left: Math.ceil(numbersWidth(rows, extent, measure) + (left === 0 ? 0 : left + 8) + 10),
     top: Math.ceil(columns.text === null ? 30 : top + 24),
     right: hasNorms ? normsWidth : 10,
     bottom: 4
   }
 }
 
-function numbersWidth({ rows }: Extent, measure: Measure): number {
-  return measure(String(rows - 1), numberSize, true)
+function numbersWidth({ isNumbered }: AxisLabels, { rows }: Extent, measure: Measure): number {
+  return isNumbered === false ? 0 : measure(String(rows - 1), numberSize, true)
 }
 
 /** A text cut to a width, with an ellipsis. */
@@ -70,17 +78,20 @@ function cut(text: string, width: number, size: number, measure: Measure): strin
 
 /** The whole picture but its marks. */
 export function drawPicture(surface: Surface, picture: HeatPicture, geometry: Geometry, extent: Extent, measure: Measure): void {
-  drawCells(surface, picture, geometry)
+  drawCells(surface, picture, geometry, measure)
   drawRowLabels(surface, picture, geometry, extent, measure)
   drawColumnLabels(surface, picture, geometry, measure)
   if (picture.norms !== null) drawNorms(surface, picture, picture.norms, geometry)
 }
 
-function drawCells(surface: Surface, { cells, scale, columns, colors }: HeatPicture, geometry: Geometry): void {
+function drawCells(surface: Surface, { cells, scale, columns, colors, texts }: HeatPicture, geometry: Geometry, measure: Measure): void {
   const { x, y, width, height, cellWidth, cellHeight } = geometry
   const pixels = pixelsOf(scale, cells.values)
   surface.cells(x, y, width, height, geometry.columns, geometry.rows, pixels)
-  if (isExact(cells) && cellWidth >= 38 && cellHeight >= 13) drawNumbers(surface, cells, scale, geometry)
+  if (texts !== undefined) {
+    const fits = cellWidth >= leastForText.width && cellHeight >= leastForText.height
+    if (isExact(cells) && fits) drawTexts(surface, cells, scale, texts, geometry, measure)
+  } else if (isExact(cells) && cellWidth >= 38 && cellHeight >= 13) drawNumbers(surface, cells, scale, geometry)
   const { headWidth } = columns
   if (headWidth !== undefined) {
     const first = Math.ceil((cells.columns[0] + 1) / headWidth) * headWidth
@@ -103,6 +114,18 @@ function shortNumber(value: number): string {
   return Number(text) === 0 ? '0' : text
 }
 
+function drawTexts(surface: Surface, cells: Cells, scale: HeatScale, texts: CellText, geometry: Geometry, measure: Measure): void {
+  const { x, y, rows, columns, cellWidth, cellHeight } = geometry
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const { color } = fillOf(scale, cells.values[row * columns + column] ?? Number.NaN)
+      const text = cut(texts(cells.rows[0] + row, cells.columns[0] + column), cellWidth - 6, labelSize, measure)
+      const style = { color, size: labelSize, mono: true, align: 'center' } as const
+      surface.text(x + (column + 0.5) * cellWidth, y + (row + 0.5) * cellHeight, text, style)
+    }
+  }
+}
+
 function drawNumbers(surface: Surface, cells: Cells, scale: HeatScale, { x, y, rows, columns, cellWidth, cellHeight }: Geometry): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
@@ -119,11 +142,12 @@ function drawNumbers(surface: Surface, cells: Cells, scale: HeatScale, { x, y, r
 function drawRowLabels(surface: Surface, { cells, rows, colors }: HeatPicture, geometry: Geometry, extent: Extent, measure: Measure): void {
   const { x, y, cellHeight } = geometry
   const step = labelStep(cellHeight, 13)
-  const numberAt = rows.text === null ? x - 6 : numbersWidth(extent, measure) + 4
+  const numberAt = rows.text === null ? x - 6 : numbersWidth(rows, extent, measure) + 4
   for (let row = 0; row < geometry.rows; row += step) {
     const [index] = rowsOfCell(cells, row)
     const middle = y + (row + 0.5) * cellHeight
-    surface.text(numberAt, middle, String(index), { color: colors.faint, size: numberSize, mono: true, align: 'right' })
+    if (rows.isNumbered !== false)
+      surface.text(numberAt, middle, String(index), { color: colors.faint, size: numberSize, mono: true, align: 'right' })
     if (rows.text === null) continue
     const room = x - 6 - numberAt - 6
     surface.text(x - 6, middle, cut(rows.text(index), room, labelSize, measure), {

@@ -5,7 +5,7 @@ import { run } from '../../state/run.svelte.ts'
 import { workspace } from '../../state/workspace.svelte.ts'
 
 /** Views whose numbers follow a change of the prompt. */
-const following = ['compare', 'features', 'hooks']
+const following = ['compare', 'features', 'hooks', 'lens']
 /** Views that take a prompt and start when they are told to. */
 const waiting = ['test-prompt', 'generate']
 

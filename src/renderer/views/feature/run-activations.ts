@@ -1,6 +1,7 @@
 /** A feature's activations on the tokens of the run that is shown, as far as the run's result tells them. */
 import { fromMaybeNumber } from '../../../contract/numbers.ts'
 import type { RunResult } from '../../../contract/run.ts'
+import { pageSourceOf } from '../../state/route.ts'
 
 /**
  * One SAE's reading of one variant. `values[i]` is the activation at token i: zero where the feature did not fire, null where
@@ -8,10 +9,10 @@ import type { RunResult } from '../../../contract/run.ts'
  */
 export type RunActivations = { sae: string; variant: string; listed: number; values: (number | null)[]; largest: number }
 
-/** The activations of a feature in every reading by an SAE of its source; empty where the run has no such SAE. */
+/** The activations of a feature in every reading by an SAE of its page's source; empty where the run has no such SAE. */
 export function runActivations(result: RunResult, source: string, index: number): RunActivations[] {
   return result.saes
-    .filter(sae => sae.source === source)
+    .filter(sae => pageSourceOf(sae) === source)
     .flatMap(sae =>
       result.variants.flatMap(({ name }) => {
         const features = sae.byVariant[name]?.features
