@@ -7,7 +7,10 @@ import { finiteOrNull, fullValue } from '../../state/numbers.ts'
 export type EffectOrder = { by: 'size' | 'effect' | 'activation' | 'position' | 'feature'; descending: boolean }
 
 const values: Record<EffectOrder['by'], (effect: FeatureEffect) => number> = {
-  size: ({ effect }) => Math.abs(finiteOrNull(effect) ?? -1),
+  size: ({ effect }) => {
+    const size = finiteOrNull(effect)
+    return size === null ? -1 : Math.abs(size)
+  },
   effect: ({ effect }) => finiteOrNull(effect) ?? 0,
   activation: ({ activation }) => finiteOrNull(activation) ?? 0,
   position: ({ position }) => position ?? -1,
