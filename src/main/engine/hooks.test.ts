@@ -171,3 +171,23 @@ test('cancelled hooks end as cancelled, and the next ones come', async () => {
   await expect(work).rejects.toThrow()
   expect((await lastOf(await client.hooks.list(request))).table.hooks.length).toBeGreaterThan(90)
 })
+
+test('edits show: what is steered, and by how much', async () => {
+  const hook = 'blocks.1.hook_resid_post'
+  const steered = (value: number): HookRequest => ({
+    ...request,
+    run: { ...request.run, variants: [...request.run.variants, { name: 'steered', splices: [], edits: [edit(value)] }] },
+    variant: 'steered',
+    against: 'clean'
+  })
+  const edit = (value: number) => ({ sae: 'res', feature: 3, kind: 'steer' as const, value, positions: 'all' as const })
+  const largestOf = async (value: number) => {
+    const { activation } = await lastOf(await client.hooks.open({ ...steered(value), hook }))
+    return Number(activation.hook.difference?.maxAbsolute)
+  }
+  const [once, twice] = [await largestOf(2), await largestOf(4)]
+  expect(once).toBeGreaterThan(0)
+  expect(twice).toBeCloseTo(2 * once, 4)
+  const { table } = await lastOf(await client.hooks.list(steered(2)))
+  expect(Number(table.hooks.find(({ name }) => name === hook)?.difference?.maxAbsolute)).toBeCloseTo(once, 5)
+})

@@ -23,8 +23,8 @@ export async function readFeatures(job: InferenceJob, name: string, state: Infer
       hint: `Its SAEs: ${job.saes.map(sae => sae.name).join(', ') || 'none'}.`
     })
   }
-  const spliced = new Set(job.variants.flatMap(variant => variant.splices.map(splice => splice.sae)))
-  const narrowed: InferenceJob = { ...job, saes: job.saes.filter(sae => sae.name === name || spliced.has(sae.name)), save: undefined }
+  const used = new Set(job.variants.flatMap(({ splices, edits = [] }) => [...splices, ...edits].map(({ sae }) => sae)))
+  const narrowed: InferenceJob = { ...job, saes: job.saes.filter(sae => sae.name === name || used.has(sae.name)), save: undefined }
   const prepared = await prepare(narrowed, state)
   const { model, saes, tokens } = prepared
   const dSae = saes.find(sae => sae.name === name)?.sae.dSae ?? 0

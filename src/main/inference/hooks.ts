@@ -55,7 +55,7 @@ async function begin({ job, variant: name, against: other }: HookJob, state: Hoo
 /** Runs the stages up to the last one that has something wanted. */
 async function capture({ job, prepared }: Work, state: HookState, pause: Pause, sink: ActivationSink): Promise<void> {
   const { model } = prepared
-  const saes = prepared.saes.filter(sae => sae.spliced)
+  const saes = prepared.saes.filter(sae => sae.spliced || sae.steered)
   const budget = { ...state.budget, blocks: blocksWithin({ ...prepared, saes }, job.variants.length) }
   const request = (): PlanRequest => ({
     transformer: model.transformer,
@@ -141,8 +141,8 @@ export async function activationOf(hookJob: HookJob, hook: string, state: HookSt
   const work = await begin(hookJob, state)
   const { prepared, variant, against, targetOf, job } = work
   const { tokens, saes } = prepared
-  const splices = [variant, against].map(each => each?.splices ?? null)
-  const key = JSON.stringify([prepared.stamp, saes.map(saeKey), tokens.map(token => token.id), splices, job.provider, hook])
+  const changes = [variant, against].map(each => [each?.splices ?? null, each?.edits ?? []])
+  const key = JSON.stringify([prepared.stamp, saes.map(saeKey), tokens.map(token => token.id), changes, job.provider, hook])
   const kept = state.kept.get(key)
   if (kept !== null) return kept
   const found: KeptValues[] = []
