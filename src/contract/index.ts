@@ -4,6 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
+import { about } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
 import { modelConfig, saeConfig } from './configs.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
@@ -89,6 +90,8 @@ const partOfFile = procedure.input(filePart).output(z.object({ bytes: z.instance
 export const contract = {
   engine: {
     status: procedure.output(engineStatus),
+    /** Versions, and where the home is. */
+    about: procedure.output(about),
     /** The status at once, then every change of it and every notice. */
     watch: procedure.output(eventIterator(engineEvent)),
     settings: procedure.output(settings),

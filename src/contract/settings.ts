@@ -43,7 +43,11 @@ const choices = {
   panes: z.record(paneName, pane),
   window: windowPlace.nullable(),
   /** Whether the first-run tour was taken or skipped. */
-  tourSeen: z.boolean()
+  tourSeen: z.boolean(),
+  /** How large the app's window draws; a browser has its own zoom. */
+  zoom: z.number().min(0.5).max(3),
+  /** Ids of the actions that were chosen last in the palette, the last one first. */
+  recentActions: z.array(z.string()).max(8)
 }
 
 /** By name. Values are small JSON; what is not chosen has its default. */
@@ -62,7 +66,9 @@ export const settings = z.object({
   temperature: choices.temperature.default(1),
   panes: choices.panes.default({}),
   window: choices.window.default(null),
-  tourSeen: choices.tourSeen.default(false)
+  tourSeen: choices.tourSeen.default(false),
+  zoom: choices.zoom.default(1),
+  recentActions: choices.recentActions.default([])
 })
 export type Settings = z.infer<typeof settings>
 

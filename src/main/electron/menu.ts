@@ -1,28 +1,33 @@
-/** The application menu: what the system's conventions ask for. */
-import { app, Menu, type MenuItemConstructorOptions } from 'electron'
+/** The application menu: it names actions to the window, which does them and says what can be done. */
+import { app, BrowserWindow, ipcMain, Menu } from 'electron'
+import { type ActionId, actionId, actionStates } from '../../contract/actions.ts'
+import { menuTemplate } from './menu-template.ts'
+import { isOurPage } from './ports.ts'
 
-/** Sets the menu. */
+/** Names an action to the window that the person is in. */
+function choose(id: ActionId): void {
+  const window = BrowserWindow.getFocusedWindow() ?? BrowserWindow.getAllWindows()[0]
+  window?.webContents.send('action', id)
+}
+
+/** Sets the menu, and keeps it true to what the window says. */
 export function setMenu(): void {
-  const isMac = process.platform === 'darwin'
-  const appMenu: MenuItemConstructorOptions[] = isMac ? [{ role: 'appMenu' }] : []
-  const template: MenuItemConstructorOptions[] = [
-    ...appMenu,
-    { role: 'fileMenu' },
-    { role: 'editMenu' },
-    {
-      label: 'View',
-      submenu: [
-        { role: 'reload' },
-        { role: 'toggleDevTools', visible: !app.isPackaged },
-        { type: 'separator' },
-        { role: 'resetZoom' },
-        { role: 'zoomIn' },
-        { role: 'zoomOut' },
-        { type: 'separator' },
-        { role: 'togglefullscreen' }
-      ]
-    },
-    { role: 'windowMenu' }
-  ]
-  Menu.setApplicationMenu(Menu.buildFromTemplate(template))
+  const menu = Menu.buildFromTemplate(menuTemplate({ platform: process.platform, isPackaged: app.isPackaged, choose }))
+  const show = (disabled: readonly string[], checked: readonly string[]) => {
+    for (const id of actionId.options) {
+      const item = menu.getMenuItemById(id)
+      if (item === null) continue
+      item.enabled = !disabled.includes(id)
+      item.checked = checked.includes(id)
+    }
+  }
+  // Nothing can be done before a window says so.
+  show(actionId.options, [])
+  ipcMain.on('action-states', (event, said: unknown) => {
+    const states = actionStates.safeParse(said)
+    if (!isOurPage(event.senderFrame) || !states.success) return
+    show(states.data.disabled, states.data.checked)
+  })
+  app.on('window-all-closed', () => show(actionId.options, []))
+  Menu.setApplicationMenu(menu)
 }

@@ -9,6 +9,7 @@ import { readModelConfig, readSaeConfig } from '../library/configs.ts'
 import { findInstalledCatalogues } from '../library/installed-sae-lens.ts'
 import { releaseIndex } from '../library/releases.ts'
 import { sourceTrapsOf } from '../library/traps.ts'
+import { aboutSplice } from './about.ts'
 import { testPrompt } from './answers.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
@@ -57,6 +58,10 @@ export function makeRouter(services: EngineServices) {
   return os.router({
     engine: {
       status: os.engine.status.handler(() => services.status()),
+      about: os.engine.about.handler(async () => {
+        await services.inference.ready()
+        return aboutSplice(services.home, services.inference.providers)
+      }),
       watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
       settings: os.engine.settings.handler(() => library.settings()),
       changeSettings: os.engine.changeSettings.handler(({ input }) => settings.change(input)),

@@ -2,8 +2,10 @@
 import type { ErrorData } from '../../contract/errors.ts'
 import type { HistoryChange, HistorySummary, KeptRun, OpenedRun } from '../../contract/history.ts'
 import { client, errorOf } from './connection.svelte.ts'
+import { hashOf, navigation } from './navigation.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { run } from './run.svelte.ts'
+import { workspace } from './workspace.svelte.ts'
 
 export type HistoryChoice = { text: string; model: string; sae: string; tag: string; pinned: boolean }
 
@@ -144,6 +146,26 @@ class RunHistory {
       return null
     } catch (thrown) {
       return errorOf(thrown)
+    }
+  }
+
+  /** Shows a run in Compare, at once; its settings follow. */
+  async reopen(id: string): Promise<void> {
+    try {
+      const opened = await this.open(id)
+      run.show(opened)
+      navigation.go(hashOf('compare'))
+      const error = await workspace.adopt(opened.request)
+      if (error !== null) {
+        notices.show({
+          level: 'warning',
+          key: 'adopt',
+          message: 'The run is shown as it was kept; its model did not open, so it cannot be run anew.',
+          error
+        })
+      }
+    } catch (thrown) {
+      notices.show({ level: 'error', key: 'reopen', message: 'The run was not opened.', error: errorOf(thrown) })
     }
   }
 

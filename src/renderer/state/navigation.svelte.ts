@@ -8,8 +8,28 @@ class Navigation {
   #seen = typeof location === 'undefined' ? '' : location.hash
   route = $state.raw<Route>(parseHash(typeof location === 'undefined' ? '' : location.hash))
 
+  /** Whether there is a page of ours to go back or forward to; true where the browser does not say. */
+  canGoBack = $state(true)
+  canGoForward = $state(true)
+
   constructor() {
-    if (typeof window !== 'undefined') window.addEventListener('hashchange', () => this.#read())
+    if (typeof window === 'undefined') return
+    window.addEventListener('hashchange', () => this.#read())
+    this.#readEntries()
+    window.navigation?.addEventListener('currententrychange', () => this.#readEntries())
+  }
+
+  #readEntries(): void {
+    this.canGoBack = window.navigation?.canGoBack ?? true
+    this.canGoForward = window.navigation?.canGoForward ?? true
+  }
+
+  back(): void {
+    history.back()
+  }
+
+  forward(): void {
+    history.forward()
   }
 
   #read(): void {

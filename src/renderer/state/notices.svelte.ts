@@ -19,6 +19,8 @@ const longestStayWithAction = 15_000
 
 class Notices {
   list = $state.raw<Toast[]>([])
+  /** The newest notice of something that can be undone, or null. */
+  undoable = $derived(this.list.findLast(toast => toast.action?.label === 'Undo') ?? null)
   #last = 0
 
   /** Shows a toast and returns its id. Errors stay until dismissed; the rest leave after some seconds. */
@@ -42,6 +44,12 @@ class Notices {
   /** Takes a toast away; an id that is gone is fine. */
   dismiss(id: number): void {
     this.list = this.list.filter(toast => toast.id !== id)
+  }
+
+  /** Does what a toast offers, and takes it away. */
+  act({ id, action }: Toast): void {
+    this.dismiss(id)
+    action?.act()
   }
 
   /** Takes away the toasts with this key. */

@@ -3,6 +3,7 @@ import { tick } from 'svelte'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { KeptRun, OpenedRun } from '../../contract/history.ts'
 import { type RunRequest, type RunResult, runRequest } from '../../contract/run.ts'
+import type { ExportedRun } from '../../export/run-export.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import type { PromptTask, TaskProgress } from './prompt-task.ts'
@@ -157,6 +158,19 @@ class CurrentRun implements PromptTask {
       const error = errorOf(thrown)
       if (error.kind === 'connection/lost') return
       notices.show({ level: 'warning', key: 'explain', message: "The run's features could not be explained anew.", error })
+    }
+  }
+
+  /** The run shown, for files to be made of it, with what the history says of it where it is kept; null where none is shown. */
+  async exported(): Promise<ExportedRun | null> {
+    const { result, request, keptAs } = this
+    if (result === null || request === null) return null
+    if (keptAs === null) return { result, request, kept: null }
+    try {
+      return { result, request, kept: (await client.history.open({ id: keptAs })).kept }
+    } catch {
+      // It was removed, or never written: its numbers are here all the same.
+      return { result, request, kept: null }
     }
   }
 

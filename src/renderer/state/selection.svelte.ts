@@ -50,6 +50,11 @@ class Selection {
     this.pins = this.pins.includes(position) ? this.pins.filter(pin => pin !== position) : [...this.pins, position]
   }
 
+  /** Lets all pins go. */
+  clearPins(): void {
+    this.pins = []
+  }
+
   /** Esc: lets the pins go first, the last one first, then the selection. */
   letGo(): void {
     if (this.pins.length > 0) this.pins = this.pins.slice(0, -1)

@@ -20,6 +20,7 @@ class Theme {
     })
     settings.follow((now, before) => {
       if (now.theme !== before.theme) this.#apply()
+      if (now.zoom !== before.zoom) window.splice?.setZoom(now.zoom)
     })
     this.#apply()
   }

@@ -11,17 +11,19 @@ import { client } from '../../state/connection.svelte.ts'
 import { settings } from '../../state/settings.svelte.ts'
 import { looksOf } from '../../state/shown-variants.ts'
 
-export type RunFile =
-  | 'json'
-  | 'html'
-  | 'tokens.csv'
-  | 'top-k.csv'
-  | 'features.csv'
-  | 'summary.csv'
-  | 'strips.png'
-  | 'strips.svg'
-  | 'log-prob.png'
-  | 'log-prob.svg'
+export const runFiles = [
+  'html',
+  'json',
+  'tokens.csv',
+  'top-k.csv',
+  'features.csv',
+  'summary.csv',
+  'strips.png',
+  'strips.svg',
+  'log-prob.png',
+  'log-prob.svg'
+] as const
+export type RunFile = (typeof runFiles)[number]
 
 const text = (content: string, type: string) => new Blob([content], { type: `${type};charset=utf-8` })
 

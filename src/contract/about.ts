@@ -1,0 +1,19 @@
+/** What this Splice is made of, as the engine knows it. */
+import { z } from 'zod'
+import { provider } from './run.ts'
+
+/** `platform` and `architecture` are Node's names for them; `license` is the short name. */
+export const about = z.object({
+  version: z.string(),
+  license: z.string(),
+  node: z.string(),
+  onnxRuntime: z.string(),
+  /** Execution providers that this build of ONNX Runtime has. */
+  providers: z.array(provider),
+  sqlite: z.string(),
+  betterSqlite3: z.string(),
+  platform: z.string(),
+  architecture: z.string(),
+  home: z.string()
+})
+export type About = z.infer<typeof about>
