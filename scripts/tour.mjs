@@ -1,11 +1,12 @@
 /**
- * `npm run tour [-- NAME...]`: takes the pictures of docs/tour.md, all or some by name, from the workbench on the demo model in a real
- * Chromium, light, 1280x800. Each stop begins where the one before it ended, so all are gone through whatever is pictured.
+ * `npm run tour [-- NAME...] [--to FOLDER]`: takes the pictures of docs/tour.md, all or some by name, from the workbench on the demo model
+ * in a real Chromium, light, 1280x800. Each stop begins where the one before it ended, so all are gone through whatever is pictured.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { runOnProjectNode } from './project-node.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -13,13 +14,21 @@ runOnProjectNode(root, import.meta.url)
 const { openWorkbench, runPrompt } = await import('../e2e/workbench.ts')
 
 const wormhole = 'Would you be able to travel through time using a wormhole?'
-const chosen = process.argv.slice(2)
-const folder = join(root, 'docs', 'tour')
+const { values, positionals: chosen } = parseArgs({ options: { to: { type: 'string' } }, allowPositionals: true })
+const folder = values.to ?? join(root, 'docs', 'tour')
 mkdirSync(folder, { recursive: true })
 const home = mkdtempSync(join(tmpdir(), 'splice-tour-'))
 const workbench = await openWorkbench(home)
 const { page } = workbench
 const at = testid => page.getByTestId(testid)
+
+/** Writes where Splice lies as it would be elsewhere: pictures are not to tell of the machine that they were made on. */
+function hideRoot([here, there]) {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) {
+    if (texts.currentNode.data.includes(here)) texts.currentNode.data = texts.currentNode.data.replaceAll(here, there)
+  }
+}
 
 /** What leads to each picture. */
 const stops = {
@@ -111,8 +120,9 @@ try {
     // Two frames for the layout and the charts, and the time that the longest transition takes.
     await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))
     await page.waitForTimeout(300)
+    await page.evaluate(hideRoot, [root.replace(/\/$/, ''), '/opt/splice'])
     await page.screenshot({ path: join(folder, `${name}.png`) })
-    console.log(`docs/tour/${name}.png`)
+    console.log(`${name}.png`)
   }
   if (workbench.problems.length > 0) throw new Error(`the page logged ${workbench.problems.join('; ')}`)
 } finally {
