@@ -6,12 +6,13 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { CDPSession, Page } from 'playwright-core'
 import { z } from 'zod'
 import { makeLongContextModel } from '../e2e/long-context-model.ts'
 import { afterRun, openWorkbench, runPrompt } from '../e2e/workbench.ts'
 import { machine, printRow } from './measured.ts'
+import { openPlainPage, type PlainPage } from './plain-page.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } })
 const sentence = 'Would you be able to travel through time using a wormhole?'
@@ -29,22 +30,20 @@ const traceEvent = z.object({
 type TraceEvent = z.infer<typeof traceEvent>
 
 /** What Chromium traced while `during` ran. */
-async function traced(session: CDPSession, during: () => Promise<void>): Promise<TraceEvent[]> {
+async function traced(page: PlainPage, during: () => Promise<void>): Promise<TraceEvent[]> {
   const events: TraceEvent[] = []
-  const collect = ({ value }: { value: unknown[] }) => {
-    for (const event of value) {
+  page.on('Tracing.dataCollected', ({ value }) => {
+    for (const event of z.array(z.unknown()).parse(value)) {
       const read = traceEvent.safeParse(event)
       if (read.success) events.push(read.data)
     }
-  }
-  session.on('Tracing.dataCollected', collect)
+  })
   const categories = ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'blink.user_timing', 'toplevel', '__metadata']
-  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: categories } })
+  await page.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: categories } })
   await during()
-  const ended = new Promise<void>(resolve => session.once('Tracing.tracingComplete', () => resolve()))
-  await session.send('Tracing.end')
+  const ended = new Promise<void>(resolve => page.on('Tracing.tracingComplete', () => resolve()))
+  await page.send('Tracing.end')
   await ended
-  session.off('Tracing.dataCollected', collect)
   return events
 }
 
@@ -58,24 +57,16 @@ function tasksOf(events: readonly TraceEvent[]): number[] {
 }
 
 /** Milliseconds between frames of the page while `during` ran. */
-async function framesOf(page: Page, during: () => Promise<void>): Promise<number[]> {
-  await page.evaluate(() => {
-    const times: number[] = []
-    Object.assign(globalThis, { frameTimes: times })
-    const note = (at: number) => {
-      times.push(at)
-      if ('frameTimes' in globalThis) requestAnimationFrame(note)
-    }
+async function framesOf(page: PlainPage, during: () => Promise<void>): Promise<number[]> {
+  await page.evaluate(`(() => {
+    const times = globalThis.frameTimes = []
+    const note = at => { times.push(at); if (globalThis.frameTimes === times) requestAnimationFrame(note) }
     requestAnimationFrame(note)
-  })
+  })()`)
   await during()
-  const times = z.array(z.number()).parse(
-    await page.evaluate(() => {
-      const found: unknown = Reflect.get(globalThis, 'frameTimes')
-      Reflect.deleteProperty(globalThis, 'frameTimes')
-      return found
-    })
-  )
+  const times = z
+    .array(z.number())
+    .parse(await page.evaluate('(() => { const times = globalThis.frameTimes; globalThis.frameTimes = null; return times })()'))
   return times.slice(1).map((at, place) => at - (times[place] ?? at))
 }
 
@@ -92,9 +83,9 @@ function answerToScreen(events: readonly TraceEvent[]): number {
   return ((shown?.ts ?? Number.NaN) - (received?.ts ?? Number.NaN)) / 1000
 }
 
-async function printMovement(page: Page, session: CDPSession, what: string, move: () => Promise<void>): Promise<void> {
+async function printMovement(page: PlainPage, what: string, move: () => Promise<void>): Promise<void> {
   let frames: number[] = []
-  const events = await traced(session, async () => {
+  const events = await traced(page, async () => {
     frames = await framesOf(page, move)
   })
   const tasks = tasksOf(events)
@@ -110,75 +101,111 @@ async function printMovement(page: Page, session: CDPSession, what: string, move
   )
 }
 
+/** Types a prompt and presses Enter; settles when its numbers are on screen. */
+async function run(page: PlainPage, prompt: string): Promise<void> {
+  await page.evaluate(`(async () => {
+    performance.clearMarks('splice:run-shown')
+    const box = document.querySelector('[data-testid="prompt"]')
+    box.value = ${JSON.stringify(prompt)}
+    box.dispatchEvent(new Event('input', { bubbles: true }))
+    box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }))
+    while (performance.getEntriesByName('splice:run-shown').length === 0) await new Promise(resolve => setTimeout(resolve, 20))
+  })()`)
+  await pause(300)
+}
+
+/** The box of an element, in pixels. */
+async function boxOf(page: PlainPage, selector: string): Promise<{ x: number; y: number; width: number; height: number }> {
+  const box = `(({ x, y, width, height }) => ({ x, y, width, height }))(document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect())`
+  return z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }).parse(await page.evaluate(box))
+}
+
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'splice-bench-'))
 const home = path.join(folder, 'home')
+fs.mkdirSync(home)
 const { model, sae } = await makeLongContextModel(folder)
+const prompt = (turn: number) => `${turn} ${Array.from({ length: 145 }, () => sentence).join(' ')}`
 const workbench = await openWorkbench(home)
 try {
-  const { page } = workbench
-  const session = await page.context().newCDPSession(page)
   const open = (picker: 'model-picker' | 'add-sae', file: string) =>
-    afterRun(page, async () => {
-      await page.getByTestId(picker).click()
-      await page.getByTestId('path-field').fill(file)
-      await page.getByTestId('path-field').press('Enter')
+    afterRun(workbench.page, async () => {
+      await workbench.page.getByTestId(picker).click()
+      await workbench.page.getByTestId('path-field').fill(file)
+      await workbench.page.getByTestId('path-field').press('Enter')
     })
   await open('model-picker', model)
   await open('add-sae', sae)
-  const prompt = (turn: number) => `${turn} ${Array.from({ length: 145 }, () => sentence).join(' ')}`
-  await runPrompt(page, prompt(0))
-  console.log(`\n${machine()}; ${await page.getByTestId('token-count').textContent()}`)
+  await afterRun(workbench.page, () => workbench.page.getByRole('button', { name: '+error' }).click())
+  await runPrompt(workbench.page, prompt(0))
+  const tokens = await workbench.page.getByTestId('token-count').textContent()
+  const variants = await workbench.page.getByTestId('strip-clean').first().locator('xpath=..').locator('[data-testid^="strip-"]').count()
+  const { origin } = new URL(workbench.url)
+  const cookies = await workbench.page.context().cookies()
+  await workbench.page.close()
 
-  const times: number[] = []
-  for (let round = 1; round <= Number(values.rounds); round++) {
-    times.push(answerToScreen(await traced(session, () => runPrompt(page, prompt(round)))))
-  }
-  times.sort((a, b) => a - b)
-  console.log("\n| from the engine's answer to its numbers on screen | median ms | most | aim | of aim |\n|---|---|---|---|---|")
-  printRow(
-    '2,000 tokens, 3 variants',
-    quantile(times, 0.5).toFixed(1),
-    quantile(times, 1).toFixed(1),
-    100,
-    `${quantile(times, 0.5).toFixed(0)}%`
-  )
+  const page = await openPlainPage('about:blank')
+  try {
+    for (const { name, value } of cookies)
+      await page.send('Network.setCookie', { name, value, url: origin, httpOnly: true, sameSite: 'Strict' })
+    await page.send('Page.navigate', { url: `${origin}/#/compare` })
+    while ((await page.evaluate(`document.querySelector('[data-testid="summary"]') !== null`)) !== true) await pause(100)
+    await pause(1000)
+    console.log(`\n${machine()}; ${tokens}, ${variants} strips`)
 
-  console.log('\n| while | frames/s | p99 between frames, ms | tasks over 50 ms | longest task, ms | of 50 ms |\n|---|---|---|---|---|---|')
-  const grid = page.getByRole('grid', { name: 'Tokens by variant' })
-  const box = await grid.boundingBox()
-  if (box === null) throw new Error('the strips are not in sight')
-  const [left, top] = [box.x + 40, box.y + 40]
-  await page.mouse.move(left, top)
-  await printMovement(page, session, 'nothing', () => page.waitForTimeout(3000))
-  await printMovement(page, session, 'scrolling the strips by wheel, down and up', async () => {
-    for (const way of [1, -1])
-      for (let step = 0; step < 90; step++) {
-        await page.mouse.wheel(0, way * 120)
-        await page.waitForTimeout(16)
+    const times: number[] = []
+    for (let round = 1; round <= Number(values.rounds); round++)
+      times.push(answerToScreen(await traced(page, () => run(page, prompt(round)))))
+    times.sort((a, b) => a - b)
+    console.log("\n| from the engine's answer to its numbers on screen | median ms | most | aim | of aim |\n|---|---|---|---|---|")
+    printRow(
+      '2,000 tokens, 3 variants',
+      quantile(times, 0.5).toFixed(1),
+      quantile(times, 1).toFixed(1),
+      100,
+      `${quantile(times, 0.5).toFixed(0)}%`
+    )
+
+    console.log(
+      '\n| while | frames/s | p99 between frames, ms | tasks over 50 ms | longest task, ms | of 50 ms |\n|---|---|---|---|---|---|'
+    )
+    const strips = await boxOf(page, '[aria-label="Tokens by variant"]')
+    const chart = await boxOf(page, '[data-testid="chart"]')
+    const mouse = (type: string, x: number, y: number, more: Record<string, unknown> = {}) =>
+      page.send('Input.dispatchMouseEvent', { type, x, y, ...more })
+    const [left, top] = [strips.x + 40, strips.y + 40]
+    await mouse('mouseMoved', left, top)
+    await printMovement(page, 'nothing', () => pause(3000))
+    await printMovement(page, 'scrolling the strips by wheel, down and up', async () => {
+      for (const way of [1, -1])
+        for (let step = 0; step < 90; step++) {
+          await mouse('mouseWheel', left, top, { deltaX: 0, deltaY: way * 120 })
+          await pause(16)
+        }
+    })
+    await printMovement(page, 'hovering over tokens', async () => {
+      for (let step = 0; step < 180; step++) {
+        await mouse('mouseMoved', left + ((step * 37) % (strips.width - 80)), top + ((step * 11) % (strips.height - 80)))
+        await pause(16)
       }
-  })
-  await printMovement(page, session, 'hovering over tokens', async () => {
-    for (let step = 0; step < 180; step++) {
-      await page.mouse.move(left + ((step * 37) % (box.width - 80)), top + ((step * 11) % (box.height - 80)))
-      await page.waitForTimeout(16)
-    }
-  })
-  const chart = await page.getByTestId('chart').boundingBox()
-  if (chart === null) throw new Error('the chart is not in sight')
-  await printMovement(page, session, 'hovering over the chart', async () => {
-    for (let step = 0; step < 180; step++) {
-      await page.mouse.move(chart.x + 20 + ((step * 23) % (chart.width - 40)), chart.y + chart.height / 2)
-      await page.waitForTimeout(16)
-    }
-  })
-  await grid.locator('[data-position="3"]').first().click()
-  await printMovement(page, session, 'moving the selection by arrow keys', async () => {
-    for (let step = 0; step < 120; step++) {
-      await page.keyboard.press('ArrowRight')
-      await page.waitForTimeout(16)
-    }
-  })
-  console.log(`\n${machine()}`)
+    })
+    await printMovement(page, 'hovering over the chart', async () => {
+      for (let step = 0; step < 180; step++) {
+        await mouse('mouseMoved', chart.x + 20 + ((step * 23) % (chart.width - 40)), chart.y + Math.min(chart.height / 2, 60))
+        await pause(16)
+      }
+    })
+    await page.evaluate(`document.querySelector('[data-testid="strip-clean"] [data-position="3"]').click()`)
+    await printMovement(page, 'moving the selection by arrow keys', async () => {
+      for (let step = 0; step < 120; step++) {
+        await page.send('Input.dispatchKeyEvent', { type: 'keyDown', key: 'ArrowRight', code: 'ArrowRight', windowsVirtualKeyCode: 39 })
+        await page.send('Input.dispatchKeyEvent', { type: 'keyUp', key: 'ArrowRight', code: 'ArrowRight', windowsVirtualKeyCode: 39 })
+        await pause(16)
+      }
+    })
+    console.log(`\n${machine()}`)
+  } finally {
+    await page.close()
+  }
 } finally {
   await workbench.close()
   fs.rmSync(folder, { recursive: true, force: true })

@@ -6,13 +6,18 @@ import { root } from './command-line.ts'
 
 const candidates = [process.env.SPLICE_CHROMIUM, '/usr/bin/chromium', chromium.executablePath()]
 
-/** Starts a browser without a window. */
-export function launchChromium(): Promise<Browser> {
+/** Where Chromium is, and with what it starts: it refuses its sandbox to root; containers have no /dev/shm worth the name. */
+export function chromiumCommand(): { executablePath: string; args: string[] } {
   const executablePath = candidates.find(path => path !== undefined && path !== '' && existsSync(path))
   if (executablePath === undefined) throw new Error('no Chromium: set SPLICE_CHROMIUM to its path')
-  // Chromium refuses its sandbox to root; containers have no /dev/shm worth the name.
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
-  return chromium.launch({ executablePath, args: [...asRoot, '--disable-dev-shm-usage'] })
+  const quiet = ['quic', 'background-networking', 'component-update', 'sync'].map(what => `--disable-${what}`)
+  return { executablePath, args: [...asRoot, '--disable-dev-shm-usage', '--disable-gpu', '--no-first-run', ...quiet] }
+}
+
+/** Starts a browser without a window. */
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch(chromiumCommand())
 }
 
 const sizes = [
