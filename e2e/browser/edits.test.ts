@@ -123,6 +123,7 @@ describe('steering', () => {
     await page.getByTestId('lever-another').click()
     await page.getByTestId('lever-steer').check({ force: true })
     expect(await page.getByTestId('lever-setting').inputValue()).toBe('as-is')
+    await page.getByTestId('lever-where').selectOption('all tokens')
     await page.getByTestId('lever-strengths').fill('-1x, +2')
     await photograph(page, 'edits-steer')
     await afterRun(page, () => page.getByTestId('lever-add-strengths').click())
@@ -135,5 +136,221 @@ describe('steering', () => {
     await expectStrip(name(less), steered, 's0')
     await expectStrip(name(more), steered, 's1')
     expect(await page.getByTestId('lever').count()).toBe(0)
+  })
+})
+
+describe('columns', () => {
+  const toast = () => page.getByTestId('toast-action')
+
+  test('are removed from their chip, and brought back', async () => {
+    const before = await order()
+    const last = before.at(-1) ?? ''
+    await page.getByTestId(`order-${last}`).focus()
+    await afterRun(page, () => page.keyboard.press('Delete'))
+    expect(await order()).toEqual(before.slice(0, -1))
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe(`order-${before.at(-2)}`)
+    await afterRun(page, () => page.keyboard.press('Control+z'))
+    expect(await order()).toEqual(before)
+    await afterRun(page, () => page.getByTestId(`close-${last}`).click())
+    await afterRun(page, () => toast().click())
+    expect(await order()).toEqual(before)
+  })
+
+  test('keep their place in the order when they change', async () => {
+    const before = await order()
+    const moved = before.at(-1) ?? ''
+    await page.getByTestId(`order-${moved}`).focus()
+    await page.keyboard.press('Alt+Home')
+    await page.getByTestId(`change-${moved}`).click()
+    await afterRun(page, () => page.getByTestId('lever-value').fill('5'))
+    expect(await order()).toEqual([`l0_15 #${feature} +5`, ...before.slice(0, -1)])
+    await page.keyboard.press('Escape')
+    await page.getByTestId(`order-l0_15 #${feature} +5`).focus()
+    await page.keyboard.press('Alt+End')
+  })
+
+  test('stand in the menu of variants, where each edit is changed', async () => {
+    await page.getByTestId('variants').click()
+    const column = page.getByTestId(`column-l0_15 #${feature} off`)
+    await photograph(page, 'edits-variants')
+    await afterRun(page, () => column.getByLabel(`By how much feature ${feature}`).fill('1.5'))
+    await page.keyboard.press('Escape')
+    const name = `l0_15 #${feature} =1.5`
+    expect(await order()).toContain(name)
+    await expectStrip(name, await engine('--variant', 'set=l0_15', '--edit', `set:l0_15:${feature}=1.5`), 'set')
+  })
+
+  test('hold several edits', async () => {
+    const second = page.getByTestId('features-own').locator('[data-testid^="lever-l0_15-"]').nth(1)
+    const other = (await second.getAttribute('data-testid'))?.split('-').at(-1)
+    await second.click()
+    const name = `l0_15 #${feature} =1.5`
+    await page.getByTestId('lever-column').selectOption({ label: name })
+    await page.getByTestId('lever-set').check({ force: true })
+    await afterRun(page, () => page.getByTestId('lever-value').fill('0'))
+    await page.keyboard.press('Escape')
+    const both = `l0_15 #${feature} =1.5, l0_15 #${other} off`
+    expect(await order()).toContain(both)
+    const options = ['--edit', `two:l0_15:${feature}=1.5`, '--edit', `two:l0_15:${other}=0`]
+    await expectStrip(both, await engine('--variant', 'two=l0_15', ...options), 'two')
+  })
+
+  test('are there again after a start, and when their run is opened', async () => {
+    const before = await order()
+    const values = await stripValues(page, `strip-${before.at(-1)}`, 'data-logprob')
+    await page.reload()
+    await page.getByTestId('summary').waitFor()
+    expect(await order()).toEqual(before)
+    await page.getByTestId('variants').click()
+    await page.getByTestId('edits-clear').waitFor()
+    await afterRun(page, () => page.getByTestId('edits-clear').click())
+    await page.keyboard.press('Escape')
+    expect(await order()).toEqual(['clean', 'spliced: l0_15', 'spliced: l0_3'])
+    await page.getByTestId('nav-runs').click()
+    await page.locator('[data-testid^="run-"]', { hasText: wormhole }).nth(1).click()
+    await page.getByTestId('run-open').click()
+    await page.getByTestId('reopened').waitFor()
+    expect(await order()).toEqual(before)
+    expect(await stripValues(page, `strip-${before.at(-1)}`, 'data-logprob')).toEqual(values)
+    await page.getByTestId(`close-${before.at(-1)}`).waitFor()
+    await afterRun(page, () => page.getByTestId('prompt').press('Enter'))
+    expect(await order()).toEqual(before)
+    expect(await stripValues(page, `strip-${before.at(-1)}`, 'data-logprob')).toEqual(values)
+  })
+
+  test('are told in words where runs are compared, and in the scripts', async () => {
+    await page.getByTestId('nav-runs').click()
+    const picks = page.locator('[data-testid^="pick-"]')
+    await picks.nth(0).check()
+    await picks.nth(1).check()
+    await page.getByTestId('compare-picked').click()
+    await page.getByTestId('settings-difference').waitFor()
+    const variants = page.locator('select', { has: page.locator('option', { hasText: '=1.5' }) }).first()
+    await variants.selectOption({ label: await variants.locator('option', { hasText: '=1.5' }).first().innerText() })
+    await expect.poll(() => page.getByTestId('settings-difference').textContent()).toContain(`l0_15 feature ${feature} set to 1.5 at all`)
+    const { runs } = z
+      .object({ runs: z.array(z.object({ id: z.string() })) })
+      .parse(JSON.parse((await splice(['runs', '--json'], { home })).stdout))
+    const { stdout } = await splice(['runs', 'export', runs[0]?.id ?? '', '--as', 'python'], { home })
+    expect(stdout).toContain(`("l0_15", ${feature}, "set", 1.5, mask_of((0, 14)))`)
+    await page.getByTestId('nav-compare').click()
+    await page.getByTestId('summary').waitFor()
+  })
+})
+
+describe('elsewhere', () => {
+  test('x ablates the strongest feature of the token, s opens its lever', async () => {
+    await page.getByTestId('variants').click()
+    await afterRun(page, () => page.getByTestId('edits-clear').click())
+    await page.keyboard.press('Escape')
+    await page.getByTestId('strip-clean').locator(`[data-position="${at}"]`).click()
+    await afterRun(page, () => page.keyboard.press('x'))
+    expect((await order()).at(-1)).toBe(`l0_15 #${feature} off`)
+    await page.getByTestId('strip-clean').locator(`[data-position="${at}"]`).focus()
+    await page.keyboard.press('s')
+    expect(await page.getByTestId('lever').getByRole('heading').textContent()).toContain(String(feature))
+    await page.keyboard.press('Escape')
+  })
+
+  test('in the ranking of all features', async () => {
+    await page.getByTestId('nav-features').click()
+    const row = page.getByTestId('ranking').locator('[data-feature]').nth(2)
+    const index = await row.getAttribute('data-feature')
+    await row.click()
+    await afterRun(page, () => row.getByRole('button', { name: /^Ablate/ }).click())
+    await page.getByTestId(`followed-l0_15 #${index} off`).waitFor()
+    await photograph(page, 'edits-features')
+    expect(await page.getByTestId('feature-panel').getByTestId(`ablate-l0_15-${index}`).getAttribute('aria-pressed')).toBe('true')
+  })
+
+  test('on a feature’s page and in the hits, and Compare shows it', async () => {
+    await page.goto(`${workbench.url.split('#')[0]}#/feature/demo-gemma2-tiny/2-demo-res-1k/${feature}`)
+    await page.getByTestId('feature-page').getByTestId(`lever-l0_15-${feature}`).click()
+    await afterRun(page, () => page.getByTestId('lever-value').fill('2'))
+    await page.keyboard.press('Escape')
+    await photograph(page, 'edits-page')
+    await page.getByTestId('toast-action').last().click()
+    await page.getByTestId('summary').waitFor()
+    expect((await order()).at(-1)).toBe(`l0_15 #${feature} x2`)
+    await page.getByTestId('nav-explanations').click()
+    await page.getByRole('searchbox').or(page.getByTestId('search-box')).first().fill('travel')
+    const hit = page
+      .getByTestId('hits')
+      .getByRole('button', { name: /^Ablate feature \d+ of l0_15/ })
+      .nth(1)
+    const index = (await hit.getAttribute('data-testid'))?.split('-').at(-1)
+    await photograph(page, 'edits-hits')
+    await afterRun(page, () => hit.click())
+    await page.getByTestId('nav-compare').click()
+    expect((await order()).at(-1)).toBe(`l0_15 #${index} off`)
+  })
+
+  test('a closed SAE takes its columns along', async () => {
+    await page
+      .getByRole('button', { name: /average_l0_15/ })
+      .first()
+      .click()
+    await afterRun(page, () => page.getByTestId('sae-remove').click())
+    expect(await order()).toEqual(['clean', 'spliced: l0_3'])
+  })
+})
+
+describe('in Generate', () => {
+  const tokensOf = (variant: string) =>
+    page
+      .getByTestId(`continuation-${variant}-0`)
+      .locator('[data-step]')
+      .evaluateAll(all => all.map(token => Number(token.getAttribute('data-id'))))
+  const ended = () =>
+    expect
+      .poll(async () => {
+        const facts = await page.getByTestId('facts').allTextContents()
+        return facts.length > 0 && facts.every(text => /ended its text|full length|context is full/.test(text))
+      })
+      .toBe(true)
+
+  test('several strengths stream side by side, as the command line has them', async () => {
+    await page.getByTestId('nav-generate').click()
+    await page.getByTestId('prompt').fill('Once upon a time')
+    await page.getByTestId('setting-temperature').fill('0')
+    await page.getByTestId('setting-maxNewTokens').fill('20')
+    await page.getByTestId('run').click()
+    await ended()
+    await page.getByTestId('continuation-clean-0').locator('[data-step="2"]').click()
+    const features = page.getByTestId('generated-features')
+    const button = features.locator('[data-testid^="lever-l0_3-"]').first()
+    const index = (await button.getAttribute('data-testid'))?.split('-').at(-1)
+    await button.click()
+    await page.getByTestId('lever-steer').check({ force: true })
+    await page.getByTestId('lever-strengths').fill('-1, 0, +1, +2')
+    await page.getByTestId('lever-add-strengths').click()
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid^="continuation-#"]').length === 4)
+    await ended()
+    const names = await page
+      .locator('[data-testid^="continuation-#"]')
+      .evaluateAll(all => all.map(one => one.getAttribute('data-testid') ?? ''))
+    const values = names.map(name => Number(/ ([+-][\d.]+)-0$/.exec(name)?.[1]))
+    expect(values[0]).toBeLessThan(0)
+    expect(values[1]).toBe(0)
+    const edits = values.flatMap((value, at) => ['--edit', `s${at}:l0_3:${index}+${value}`])
+    const args = ['generate', '--model', demo.model, '--sae', `l0_3=${demo.roughSae}`, '--prompt', 'Once upon a time', '--temperature', '0']
+    const { stdout } = await splice([...args, '--variants', 'clean', '--max-new-tokens', '20', ...edits, '--json'], { home: otherHome })
+    const schema = z.object({ variants: z.array(z.object({ name: z.string(), tokens: z.array(z.object({ id: z.int() })) })) })
+    const { variants } = schema.parse(JSON.parse(stdout))
+    for (const at of values.keys()) {
+      const expected = variants.find(({ name }) => name === `s${at}`)?.tokens.map(({ id }) => id)
+      expect(await tokensOf(names[at]?.slice('continuation-'.length, -2) ?? '')).toEqual(expected)
+    }
+    expect(await tokensOf('clean')).toEqual(await tokensOf(names[1]?.slice('continuation-'.length, -2) ?? ''))
+    expect(await tokensOf('clean')).not.toEqual(await tokensOf(names[3]?.slice('continuation-'.length, -2) ?? ''))
+    await photograph(page, 'edits-generate')
+  })
+
+  test('columns that no run has seen are there after a start, too', async () => {
+    await page.reload()
+    await page.getByTestId('setting-temperature').waitFor()
+    await page.getByTestId('variants').click()
+    await expect.poll(() => page.locator('[data-testid^="column-#"]').count()).toBe(4)
+    expect(workbench.problems).toEqual([])
   })
 })
