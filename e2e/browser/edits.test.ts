@@ -189,7 +189,7 @@ describe('columns', () => {
     await page.getByTestId('lever-set').check({ force: true })
     await afterRun(page, () => page.getByTestId('lever-value').fill('0'))
     await page.keyboard.press('Escape')
-    const both = `l0_15 #${feature} =1.5, l0_15 #${other} off`
+    const both = `l0_15 #${feature} =1.5, #${other} off`
     expect(await order()).toContain(both)
     const options = ['--edit', `two:l0_15:${feature}=1.5`, '--edit', `two:l0_15:${other}=0`]
     await expectStrip(both, await engine('--variant', 'two=l0_15', ...options), 'two')
@@ -220,17 +220,18 @@ describe('columns', () => {
 
   test('are told in words where runs are compared, and in the scripts', async () => {
     await page.getByTestId('nav-runs').click()
-    const picks = page.locator('[data-testid^="pick-"]')
-    await picks.nth(0).check()
-    await picks.nth(1).check()
+    const listed = await splice(['runs', '--json'], { home })
+    const { runs } = z.object({ runs: z.array(z.object({ id: z.string() })) }).parse(JSON.parse(listed.stdout))
+    for (const { id } of runs.slice(0, 2)) {
+      await page.getByTestId(`pick-${id}`).waitFor()
+      await page.getByTestId(`pick-${id}`).setChecked(true, { force: true })
+      await expect.poll(() => page.getByTestId(`pick-${id}`).isChecked()).toBe(true)
+    }
     await page.getByTestId('compare-picked').click()
     await page.getByTestId('settings-difference').waitFor()
     const variants = page.locator('select', { has: page.locator('option', { hasText: '=1.5' }) }).first()
     await variants.selectOption({ label: await variants.locator('option', { hasText: '=1.5' }).first().innerText() })
     await expect.poll(() => page.getByTestId('settings-difference').textContent()).toContain(`l0_15 feature ${feature} set to 1.5 at all`)
-    const { runs } = z
-      .object({ runs: z.array(z.object({ id: z.string() })) })
-      .parse(JSON.parse((await splice(['runs', '--json'], { home })).stdout))
     const { stdout } = await splice(['runs', 'export', runs[0]?.id ?? '', '--as', 'python'], { home })
     expect(stdout).toContain(`("l0_15", ${feature}, "set", 1.5, mask_of((0, 14)))`)
     await page.getByTestId('nav-compare').click()
@@ -240,6 +241,7 @@ describe('columns', () => {
 
 describe('elsewhere', () => {
   test('x ablates the strongest feature of the token, s opens its lever', async () => {
+    await page.getByTestId('nav-compare').click()
     await page.getByTestId('variants').click()
     await afterRun(page, () => page.getByTestId('edits-clear').click())
     await page.keyboard.press('Escape')
@@ -254,7 +256,7 @@ describe('elsewhere', () => {
 
   test('in the ranking of all features', async () => {
     await page.getByTestId('nav-features').click()
-    const row = page.getByTestId('ranking').locator('[data-feature]').nth(2)
+    const row = page.getByTestId('ranking').locator('[data-feature]').first()
     const index = await row.getAttribute('data-feature')
     await row.click()
     await afterRun(page, () => row.getByRole('button', { name: /^Ablate/ }).click())
@@ -266,6 +268,8 @@ describe('elsewhere', () => {
   test('on a feature’s page and in the hits, and Compare shows it', async () => {
     await page.goto(`${workbench.url.split('#')[0]}#/feature/demo-gemma2-tiny/2-demo-res-1k/${feature}`)
     await page.getByTestId('feature-page').getByTestId(`lever-l0_15-${feature}`).click()
+    await page.getByTestId('lever-another').click()
+    await page.getByTestId('lever-scale').check({ force: true })
     await afterRun(page, () => page.getByTestId('lever-value').fill('2'))
     await page.keyboard.press('Escape')
     await photograph(page, 'edits-page')
@@ -273,7 +277,7 @@ describe('elsewhere', () => {
     await page.getByTestId('summary').waitFor()
     expect((await order()).at(-1)).toBe(`l0_15 #${feature} x2`)
     await page.getByTestId('nav-explanations').click()
-    await page.getByRole('searchbox').or(page.getByTestId('search-box')).first().fill('travel')
+    await page.getByTestId('explanations-search').fill('travel')
     const hit = page
       .getByTestId('hits')
       .getByRole('button', { name: /^Ablate feature \d+ of l0_15/ })

@@ -47,6 +47,8 @@ describe('a column is named', () => {
   })
 
   test('with its SAE where several are open, and otherwise than all others', () => {
+    const edits = [edit(), edit({ feature: 7 }), edit({ sae: 'early', feature: 3 })]
+    expect(namesOfColumns(withColumns([], [column('spliced', ...edits)]), true, [])).toEqual(['l0_15 #1022 off, #7 off, early #3 off'])
     const columns = withColumns([], [column('spliced', edit()), column('spliced', edit())])
     expect(namesOfColumns(columns, true, ['l0_15 #1022 off'])).toEqual(['l0_15 #1022 off (2)', 'l0_15 #1022 off (3)'])
   })

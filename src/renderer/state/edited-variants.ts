@@ -84,7 +84,8 @@ export function withColumns(columns: readonly EditColumn[], added: readonly NewC
 }
 
 function derivedName({ splices, edits }: Pick<EditColumn, 'splices' | 'edits'>, namesSaes: boolean): string {
-  const words = edits.map(edit => `${namesSaes ? `${edit.sae} ` : ''}${editShortly(edit)}`)
+  const isNamed = (sae: string, place: number) => namesSaes && edits[place - 1]?.sae !== sae
+  const words = edits.map((edit, place) => `${isNamed(edit.sae, place) ? `${edit.sae} ` : ''}${editShortly(edit)}`)
   const setting = settingOf({ splices })
   const isSteering = edits.every(({ kind }) => kind === 'steer')
   const end = setting === 'with-error' ? ' +error' : setting === 'spliced' && isSteering ? ', spliced' : ''
