@@ -277,7 +277,7 @@ describe('elsewhere', () => {
     await page.getByTestId('summary').waitFor()
     expect((await order()).at(-1)).toBe(`l0_15 #${feature} x2`)
     await page.getByTestId('nav-explanations').click()
-    await page.getByTestId('explanations-search').fill('travel')
+    await page.getByTestId('explanations-search').fill('the first half of "wormhole"')
     const hit = page
       .getByTestId('hits')
       .getByRole('button', { name: /^Ablate feature \d+ of l0_15/ })
