@@ -1,11 +1,11 @@
 /** Generate: continuations side by side while they are written; stopped, looked into, taken to Compare; what goes wrong. */
-import { readFileSync } from 'node:fs'
+import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { photograph } from '../chromium.ts'
-import { demo, splice, temporaryFolder } from '../command-line.ts'
+import { demo, root, splice, temporaryFolder } from '../command-line.ts'
 import { golden } from '../golden.ts'
 import { afterRun, keepPictureOfFailures, openWorkbench, processShown, stripValues, type Workbench } from '../workbench.ts'
 
@@ -143,7 +143,41 @@ describe('on the demo', () => {
     await page.getByTestId('copy-generated').click()
     const copied = await page.evaluate(() => navigator.clipboard.readText())
     expect(copied.split('\n')[1]?.split('\t')[5]).toBe(first)
+    const ranks = () =>
+      page
+        .getByTestId('generated-table')
+        .locator('tbody tr > :nth-child(4)')
+        .evaluateAll(cells =>
+          cells
+            .map(cell => cell.textContent ?? '')
+            .filter(text => text !== '')
+            .map(Number)
+        )
+    const inOrder = await ranks()
+    await page.getByTestId('generated-table').getByRole('button', { name: 'rank' }).first().click()
+    expect(await ranks()).toEqual([...inOrder].sort((a, b) => a - b))
+    await page.getByTestId('generated-table').getByRole('button', { name: 'step' }).click()
+    expect(await ranks()).toEqual(inOrder)
     await page.getByTestId('tab-text').click()
+  })
+
+  test('the continuations are saved as pictures, with every token', async () => {
+    const [png] = await Promise.all([page.waitForEvent('download'), page.getByTestId('generated-png').click()])
+    expect(png.suggestedFilename()).toBe('splice-continuations.png')
+    expect(
+      readFileSync(await png.path())
+        .subarray(1, 4)
+        .toString()
+    ).toBe('PNG')
+    copyFileSync(await png.path(), join(root, 'test-results', 'screenshots', 'generated-picture.png'))
+    const [svg] = await Promise.all([page.waitForEvent('download'), page.getByTestId('generated-svg').click()])
+    const text = readFileSync(await svg.path(), 'utf8')
+    const drawn = await page.evaluate(source => {
+      const parsed = new DOMParser().parseFromString(source, 'image/svg+xml')
+      return parsed.querySelector('parsererror') === null ? [...parsed.querySelectorAll('text')].map(each => each.textContent) : null
+    }, text)
+    const words = await page.locator('[data-testid^="continuation-"] [data-step]').allTextContents()
+    expect(drawn?.filter(each => words.includes(each ?? ''))).toHaveLength(words.length)
   })
 
   test('samples stand below each other, and the same seed writes the same texts', async () => {

@@ -1,11 +1,11 @@
 /** The library: what is on this disk, what is published, downloads with their progress, another table of releases. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { photograph } from '../chromium.ts'
-import { demo, splice, temporaryFolder } from '../command-line.ts'
+import { demo, root, splice, temporaryFolder } from '../command-line.ts'
 import { cacheFile } from '../hub-cache.ts'
 import { etagOf, type HubServer, startHubServer } from '../hub-server.ts'
 import { keepPictureOfFailures, openWorkbench, type Workbench } from '../workbench.ts'
@@ -150,6 +150,16 @@ describe('what is published', () => {
     expect(await looks(`${scope}/layer_20/width_16k/average_l0_139`)).toEqual(['none', 'true'])
     expect(await looks(`${scope}/layer_21/width_16k/average_l0_70`)).toEqual(['source', 'false'])
     await photograph(page, 'library-published')
+    const [png] = await Promise.all([page.waitForEvent('download'), page.getByTestId('published-png').click()])
+    expect(
+      readFileSync(await png.path())
+        .subarray(1, 4)
+        .toString()
+    ).toBe('PNG')
+    copyFileSync(await png.path(), join(root, 'test-results', 'screenshots', 'library-published-picture.png'))
+    const [svg] = await Promise.all([page.waitForEvent('download'), page.getByTestId('published-svg').click()])
+    const drawn = readFileSync(await svg.path(), 'utf8')
+    for (const text of ['gemma-scope-2b-pt', 'residual stream', '65k', 'on this disk']) expect(drawn).toContain(text)
   })
 
   test('a mark says how SAELens calls it, in both of its names', async () => {

@@ -127,6 +127,25 @@ describe('on the demo', () => {
     const { logit } = await verdict(0, 0, 'clean')
     expect(copied.split('\n')[0]).toBe('answer\tplace\tid\ttoken\tvariant\trank\tlogit\tprobability\tlog-prob')
     expect(copied).toContain(String(logit))
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByTestId('copy-answers-file').click()])
+    expect(download.suggestedFilename()).toBe('splice-answers.tsv')
+    expect(readFileSync(await download.path(), 'utf8')).toBe(copied)
+  })
+
+  test('the table sorts by any column, and goes back to the order of the answers', async () => {
+    const table = page.getByTestId('answers')
+    const shown = () =>
+      table
+        .locator('[data-variant] [data-name="log-prob"]')
+        .evaluateAll(cells => cells.map(cell => Number(cell.getAttribute('data-value'))))
+    const inOrder = await shown()
+    await table.getByRole('button', { name: 'log-prob' }).click()
+    expect(await shown()).toEqual([...inOrder].sort((a, b) => b - a))
+    expect(await table.locator('th[data-column="logProb"]').getAttribute('aria-sort')).toBe('descending')
+    await table.getByRole('button', { name: 'log-prob' }).click()
+    expect(await shown()).toEqual([...inOrder].sort((a, b) => a - b))
+    await table.getByRole('button', { name: 'token' }).click()
+    expect(await shown()).toEqual(inOrder)
   })
 
   test('the space in front and BOS are switches', async () => {

@@ -1,5 +1,13 @@
 /** Names of SAEs inside a run. */
 
+/** Most characters of a name: a variant's has room for it and for what it says beside it. */
+const longest = 48
+
+/** A name that is not too long: of one that is, its beginning and its end, which tells neighbours apart. */
+function shortened(name: string): string {
+  return name.length <= longest ? name : `${name.slice(0, longest - 24)}__${name.slice(-22)}`
+}
+
 /** A short run name from a picker name, e.g. `layer_2/width_1k/average_l0_15` -> `l0_15`, lengthened from the left where it is taken. */
 export function runNameOf(pickerName: string, taken: readonly string[]): string {
   const segments = pickerName
@@ -8,10 +16,10 @@ export function runNameOf(pickerName: string, taken: readonly string[]): string 
     .map(segment => segment.replace(/^average_/, '').replace(/[^A-Za-z0-9_-]+/g, '_'))
   if (segments.length === 0) segments.push('sae')
   for (let count = 1; count <= segments.length; count += 1) {
-    const name = segments.slice(-count).join('-')
+    const name = shortened(segments.slice(-count).join('-'))
     if (name !== '' && !taken.includes(name)) return name
   }
-  const base = segments.at(-1) ?? 'sae'
+  const base = shortened(segments.at(-1) ?? 'sae')
   let number = 2
   while (taken.includes(`${base}-${number}`)) number += 1
   return `${base}-${number}`

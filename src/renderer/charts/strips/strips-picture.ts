@@ -1,6 +1,5 @@
 /** The token strips as a picture: a strip per variant and one of differences for each compared with clean, with numbers and legend. */
 import type { RunResult } from '../../../contract/run.ts'
-import { isNamed, tokenPieces } from '../../components/token-pieces.ts'
 import { finiteOrNull, formatNats } from '../../state/numbers.ts'
 import { shortVariantName } from '../../state/run-name.ts'
 import type { ShownVariant } from '../../state/shown-variants.ts'
@@ -12,13 +11,14 @@ import { type PictureKind, pictureFile } from '../heatmap/picture-file.ts'
 import type { Surface } from '../heatmap/surface.ts'
 import { differenceBound, type Fill, strongestLogProb } from '../scales.ts'
 import { stripColors } from '../strip-colors.svelte.ts'
+import { drawRamp, drawTokenBox, drawVariantMark, fontSize, markWidth, rowHeight } from './drawn-parts.ts'
 
 const width = 1200
 const margin = 16
-const rowHeight = 26
 const lineGap = 12
-const fontSize = 13
 const endWidth = 128
+/** Characters of a variant's name that have room before the boxes. */
+const longestLabel = 56
 
 type Drawn = { row: StripRow; label: string; color: string | null; dashed: boolean; end: string; fill: (value: number) => Fill }
 
@@ -57,7 +57,7 @@ export function stripsPicture(kind: PictureKind, result: RunResult, variants: re
   const { rows, bound } = drawnRows(result, variants)
   const boxes = boxMeasure(fonts.mono, fontSize)
   const labels = boxMeasure(fonts.mono, 12)
-  const labelWidth = Math.min(320, Math.max(72, ...rows.map(({ label }) => labels.next([label]) + 14)))
+  const labelWidth = Math.min(440, Math.max(72, ...rows.map(({ label }) => labels.next([label]) + 14)))
   const next = boxes.next(rows.map(({ row }) => row.nextText)) + 6
   const widths = [...result.tokens.map(token => boxes.token(token) + 2), next]
   const available = width - 2 * margin - labelWidth
@@ -93,11 +93,9 @@ export function stripsPicture(kind: PictureKind, result: RunResult, variants: re
 
 function drawLabel(surface: Surface, { label, color, dashed }: Drawn, y: number): void {
   const middle = y + rowHeight / 2
-  if (color !== null) {
-    const pieces = dashed ? [0, 6] : [0]
-    for (const piece of pieces) surface.rect(margin + piece, middle - 1.5, dashed ? 4 : 10, 3, color)
-  }
-  surface.text(margin + 15, middle, label, { color: theme.color(color === null ? '--text-muted' : '--text'), size: 12, mono: true })
+  if (color !== null) drawVariantMark(surface, margin, middle, color, dashed)
+  const shown = label.length > longestLabel ? `${label.slice(0, longestLabel - 1)}…` : label
+  surface.text(margin + markWidth, middle, shown, { color: theme.color(color === null ? '--text-muted' : '--text'), size: 12, mono: true })
 }
 
 function drawBox(
@@ -110,46 +108,22 @@ function drawBox(
   const token = result.tokens[position]
   const value = finiteOrNull(row.values[position])
   const shade = value === null ? null : fill(value)
-  const [boxX, boxWidth] = token === undefined ? [x + 6, box - 8] : [x, box - 2]
-  if (shade !== null) surface.rect(boxX, y + 1, boxWidth, rowHeight - 3, shade.background)
-  surface.outline(boxX + 0.5, y + 1.5, boxWidth - 1, rowHeight - 4, theme.color('--line'), 1)
-  const named = token !== undefined && isNamed(token)
-  const text =
-    token === undefined ? (row.kind === 'variant' ? drawnText(row.nextText) : 'next') : named ? token.text : drawnText(token.text)
-  const style = {
-    color: shade?.color ?? theme.color('--text-muted'),
-    size: named ? fontSize * 0.82 : fontSize,
-    mono: true,
-    align: 'center' as const
+  if (token !== undefined) {
+    drawTokenBox(surface, token, shade, { x, y, width: box - 2 })
+    return
   }
-  surface.text(boxX + boxWidth / 2, y + rowHeight / 2, text, style)
+  // What is next stands apart from what is there.
+  const next = { text: row.kind === 'variant' ? row.nextText : 'next', special: false }
+  drawTokenBox(surface, next, shade, { x: x + 6, y, width: box - 8 })
 }
 
-const drawnText = (text: string) =>
-  tokenPieces(text)
-    .map(piece => piece.text)
-    .join('')
-
-const steps = 48
-
 function drawLegend(surface: Surface, bound: number, hasDifferences: boolean, top: number): void {
-  const muted = { color: theme.color('--text-muted'), size: 12, mono: true }
-  const ramp = (x: number, title: string, fill: (share: number) => Fill, ticks: readonly string[]) => {
-    surface.text(x, top + 6, title, { color: theme.color('--text-muted'), size: 12 })
-    const from = x + 130
-    for (let step = 0; step < steps; step++) surface.rect(from + step * 4, top, 4.2, 10, fill(step / (steps - 1)).background)
-    surface.outline(from, top, steps * 4, 10, theme.color('--line'), 1)
-    for (const [at, tick] of ticks.entries()) {
-      const align = at === 0 ? 'left' : at === ticks.length - 1 ? 'right' : 'center'
-      surface.text(from + (at / (ticks.length - 1)) * steps * 4, top + 20, tick, { ...muted, align })
-    }
-  }
-  ramp(margin, 'log-prob, nats', share => stripColors.logProb(strongestLogProb * share), [
+  drawRamp(surface, { x: margin, top, title: 'log-prob, nats' }, share => stripColors.logProb(strongestLogProb * share), [
     '0',
     String(strongestLogProb / 2),
     `≤ ${strongestLogProb}`
   ])
   if (!hasDifferences) return
   const ends = [String(-bound), '0', `+${bound}`]
-  ramp(420, 'difference, nats', share => stripColors.difference(bound * (2 * share - 1), bound), ends)
+  drawRamp(surface, { x: 420, top, title: 'difference, nats' }, share => stripColors.difference(bound * (2 * share - 1), bound), ends)
 }
