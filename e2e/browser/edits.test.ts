@@ -281,7 +281,7 @@ describe('elsewhere', () => {
     const hit = page
       .getByTestId('hits')
       .getByRole('button', { name: /^Ablate feature \d+ of l0_15/ })
-      .nth(1)
+      .first()
     const index = (await hit.getAttribute('data-testid'))?.split('-').at(-1)
     await photograph(page, 'edits-hits')
     await afterRun(page, () => hit.click())
