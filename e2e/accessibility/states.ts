@@ -57,6 +57,15 @@ function popover(name: string, testid: string, shows: string): ViewState {
   }
 }
 
+/** Opens the lever of the first feature at a token. */
+async function openLever(page: Page, grounds: Grounds): Promise<void> {
+  await go(page, grounds, 'compare')
+  await runPrompt(page, wormhole)
+  await page.getByTestId('strip-clean').locator('[data-position="6"]').click()
+  await page.getByTestId('features-own').locator('[data-testid^="lever-"]').first().click()
+  await page.getByTestId('lever').waitFor()
+}
+
 /** In the order in which they are visited; later ones find what earlier ones made. */
 export const viewStates: readonly ViewState[] = [
   {
@@ -666,6 +675,26 @@ export const viewStates: readonly ViewState[] = [
     reach: async (page, grounds) => {
       await go(page, grounds, 'nowhere')
       await page.getByText('There is no view called').waitFor()
+    }
+  },
+  {
+    name: 'the lever of a feature',
+    shows: ['components/lever/lever-popover.svelte'],
+    reach: async (page, grounds) => {
+      await openLever(page, grounds)
+      await choose(page, 'lever-steer')
+      await page.getByTestId('lever-strengths').waitFor()
+    }
+  },
+  {
+    name: 'Compare, with edited features and their menu',
+    shows: ['views/compare/compare.svelte'],
+    reach: async (page, grounds) => {
+      await openLever(page, grounds)
+      await afterRun(page, () => page.getByTestId('lever-add').click())
+      await page.keyboard.press('Escape')
+      await page.getByTestId('variants').click()
+      await page.locator('[data-testid^="column-"]').first().waitFor()
     }
   }
 ]

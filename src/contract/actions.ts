@@ -127,6 +127,26 @@ export const actionWords = {
     keys: [']'],
     views: ['feature']
   },
+  'feature.ablate': {
+    title: 'Ablate the selected feature',
+    group: 'Features and explanations',
+    keywords: 'edit off zero column lever intervene',
+    keys: ['x'],
+    views: ['compare', 'features', 'feature']
+  },
+  'feature.edit': {
+    title: 'Multiply, set or steer the selected feature…',
+    group: 'Features and explanations',
+    keywords: 'edit lever slider scale strength steering column intervene',
+    keys: ['s'],
+    views: ['compare', 'features', 'feature']
+  },
+  'edits.remove-last': {
+    title: 'Remove the last column of edits',
+    group: 'Features and explanations',
+    keywords: 'ablation steering lever undo'
+  },
+  'edits.clear': { title: 'Remove all columns of edits', group: 'Features and explanations', keywords: 'ablation steering lever reset' },
   'features.let-go': {
     title: 'Let go of the followed feature, then of the token',
     group: 'Features and explanations',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { errorData } from './errors.ts'
 import { trap } from './releases.ts'
-import { normFactor, prompt, runSae } from './run.ts'
+import { normFactor, prompt, runSae, variant } from './run.ts'
 
 /** A model folder, read from its headers alone. */
 export const modelSummary = z.object({
@@ -105,7 +105,10 @@ export type RecentItem = z.infer<typeof recentItem>
 /** The workspace a fresh window opens with: the demo at first, later what was open last. */
 export const workspace = z.object({
   model: z.string(),
-  saes: z.array(runSae.omit({ name: true })),
+  /** With the names that they have in runs; homes of before edits do not know them. */
+  saes: z.array(runSae.partial({ name: true })),
+  /** Variants in which features are edited. */
+  edited: z.array(variant).default([]),
   prompt,
   /** The run that was shown, by its id in the history. */
   run: z.string().nullable().default(null),

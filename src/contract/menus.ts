@@ -140,6 +140,11 @@ export const menus: readonly Menu[] = [
       'token.clear-pins',
       'variants.next-baseline',
       'separator',
+      'feature.ablate',
+      'feature.edit',
+      'edits.remove-last',
+      'edits.clear',
+      'separator',
       'sae.evaluate',
       'sae.check'
     ]

@@ -12,7 +12,8 @@ import { someRun } from '../main/runs/history-fixture.ts'
 import { featuresCsv, summaryCsv, toCsv, tokensCsv, topKCsv } from './csv.ts'
 import { py, pyString } from './python/literal.ts'
 import type { KnownConfig } from './python/model-loading.ts'
-import { pythonScript, rangesOf } from './python/script.ts'
+import { rangesOf } from './python/positions.ts'
+import { pythonScript } from './python/script.ts'
 import { type ExportedRun, fileStem, runJson } from './run-export.ts'
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'splice-export-'))
@@ -130,6 +131,24 @@ describe('a Python script', () => {
       false
     ],
     [
+      'edited features',
+      whole(({ request, result }) => {
+        request.variants.push(
+          {
+            name: '#7 off +error',
+            splices: [{ sae: 'l0_15', errorTerm: true, positions: 'all' }],
+            edits: [
+              { sae: 'l0_15', feature: 7, kind: 'set', value: 0, positions: 'all' },
+              { sae: 'l0_15', feature: 9, kind: 'scale', value: 2.5, positions: [[1, null]] }
+            ]
+          },
+          { name: '#7 -8', splices: [], edits: [{ sae: 'l0_15', feature: 7, kind: 'steer', value: -8, positions: 'no-special' }] }
+        )
+        for (const sae of result.saes) sae.normFactor = { value: 0.25, from: 'file' }
+      }),
+      false
+    ],
+    [
       'a chat without SAEs',
       whole(({ request, result }) => {
         request.prompt = { chat: [{ role: 'user', content: 'Hi' }], addGenerationPrompt: true }
@@ -143,7 +162,7 @@ describe('a Python script', () => {
   /** What TransformerLens 2.18 and 3.5 and SAELens 6.18 and 6.52 have by these names, as their sources say. */
   const there = new Set([
     ...['HookedTransformer.from_pretrained', 'TransformerBridge.boot_transformers', 'AutoModelForCausalLM.from_pretrained'],
-    ...['SAE.from_pretrained', 'SAE.load_from_disk', 'sae.encode', 'sae.load_state_dict'],
+    ...['SAE.from_pretrained', 'SAE.load_from_disk', 'sae.encode', 'sae.load_state_dict', 'sae.run_with_hooks'],
     ...[
       'model.load_and_process_state_dict',
       'model.enable_compatibility_mode',
@@ -187,6 +206,24 @@ describe('a Python script', () => {
     expect(repository).toContain('fold_activation_norm_scaling_factor(0.25)')
     expect(repository).toContain('raise SystemExit("Load the SAE transcoder')
     expect(pythonScript(cached, 3, null)).not.toMatch(/Layer order/)
+  })
+
+  test('does edits: activations on the SAE’s hook, the error of what is not edited, steering on the model’s hook', () => {
+    const edited = cases.find(([name]) => name === 'edited features')?.[1]
+    if (edited === undefined) throw new Error('no such case')
+    const script = pythonScript(edited, 2, null)
+    expect(script).toContain(
+      '"#7 off +error": [\n        ("l0_15", 7, "set", 0, mask_of((0, 4))),\n        ("l0_15", 9, "scale", 2.5, mask_of((1, 4))),\n    ],'
+    )
+    expect(script).toContain('"#7 -8": [\n        ("l0_15", 7, "steer", -8, mask_of((1, 4))),\n    ],')
+    expect(script).toContain('FOLDED = {"l0_15": 0.25}')
+    expect(script).toContain('sae.run_with_hooks(x, fwd_hooks=[("hook_sae_acts_post", change_of(own))]) if own else plain')
+    expect(script).toContain('output = output + (activation - plain)')
+    expect(script).toContain('fwd_hooks=hooks_of(splices, EDITS.get(name, []))')
+    const plain = cases[0]?.[1]
+    expect(plain === undefined ? '' : pythonScript(plain, 2, null)).not.toMatch(/EDITS|hook_sae_acts_post/)
+    for (const sae of edited.result.saes) Object.assign(sae, { format: 'gemma-scope', hook: 'hook_embed' })
+    expect(pythonScript(edited, 2, null)).toContain('raise SystemExit("Steering along l0_15')
   })
 })
 

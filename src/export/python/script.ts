@@ -1,9 +1,10 @@
 /** A Python script that does a run again with TransformerLens and SAELens, and compares its numbers with those that Splice had. */
 import { fromMaybeNumber } from '../../contract/numbers.ts'
-import type { SplicePositions } from '../../contract/run.ts'
 import type { ExportedRun } from '../run-export.ts'
+import { editedSplicing, editedSteering, editsConstant, isEdited } from './edits.ts'
 import { comment, type Literal, py, pyString } from './literal.ts'
 import { type KnownConfig, loadWithTransformerLens2, loadWithTransformerLens3, modelConstant } from './model-loading.ts'
+import { rangesOf } from './positions.ts'
 import { loadSae } from './sae-loading.ts'
 
 export type TransformerLens = 2 | 3
@@ -37,7 +38,7 @@ const splicing = `def splices_of(splices):
 
 const running = `results = {}
 for name, splices in VARIANTS.items():
-    logits = model.run_with_hooks(tokens, fwd_hooks=splices_of(splices), return_type="logits")
+    logits = model.run_with_hooks(tokens, fwd_hooks=HOOKS_OF, return_type="logits")
     results[name] = logits[0].float().log_softmax(-1)
 
 for name, log_probs in results.items():
@@ -85,10 +86,11 @@ export function pythonScript(run: ExportedRun, library: TransformerLens, known: 
     )}`,
     masks,
     variants(run),
+    ...(isEdited(run) ? [editsConstant(run)] : []),
     `TOP_K = ${request.topK}\nTOP_FEATURES = ${Math.max(1, request.topFeatures)}`,
     expected(run),
-    splicing,
-    running,
+    ...(isEdited(run) ? [editedSplicing, editedSteering] : [splicing]),
+    running.replace('HOOKS_OF', isEdited(run) ? 'hooks_of(splices, EDITS.get(name, []))' : 'splices_of(splices)'),
     ...(result.saes.length === 0 ? [] : [reading])
   ]
   return `${parts.join('\n\n')}\n`
@@ -129,20 +131,6 @@ const masks = `def mask_of(*ranges):
     for start, end in ranges:
         mask[start:end] = True
     return mask`
-
-/** Half-open ranges of the positions that a splice covers. */
-export function rangesOf(positions: SplicePositions, special: readonly boolean[]): [start: number, end: number][] {
-  if (positions === 'all') return [[0, special.length]]
-  if (positions !== 'no-special') return positions.map(([start, end]) => [start, end])
-  const ranges: [number, number][] = []
-  for (const [i, isSpecial] of special.entries()) {
-    if (isSpecial) continue
-    const last = ranges.at(-1)
-    if (last !== undefined && last[1] === i) last[1] = i + 1
-    else ranges.push([i, i + 1])
-  }
-  return ranges
-}
 
 function variants({ request, result }: ExportedRun): string {
   const special = result.tokens.map(token => token.special)

@@ -56,10 +56,12 @@ describe('the workspace', () => {
     expect(first.saes.map(({ path: sae }) => path.basename(sae))).toEqual(['average_l0_15', 'average_l0_3'])
     const model = path.join(home, 'model')
     await fs.mkdir(model)
-    await library.saveWorkspace({ model, saes: [], prompt: { ids: [2, 106] }, run: null })
-    expect(await library.workspace()).toEqual({ model, saes: [], prompt: { ids: [2, 106] }, run: null, isDemo: false })
+    await library.saveWorkspace({ model, saes: [], edited: [], prompt: { ids: [2, 106] }, run: null })
+    expect(await library.workspace()).toEqual({ model, saes: [], edited: [], prompt: { ids: [2, 106] }, run: null, isDemo: false })
     await fs.writeFile(path.join(home, 'workspace.json'), JSON.stringify({ model, saes: [], promptText: 'Hi' }))
-    expect(await library.workspace()).toEqual({ model, saes: [], prompt: { text: 'Hi', prependBos: true }, run: null, isDemo: false })
+    expect(await library.workspace()).toEqual({
+      ...{ model, saes: [], edited: [], prompt: { text: 'Hi', prependBos: true }, run: null, isDemo: false }
+    })
     await fs.rmdir(model)
     expect((await library.workspace()).isDemo).toBe(true)
   })

@@ -46,6 +46,7 @@ function demoWorkspace(): SavedWorkspace {
   return {
     model: path.join(demo, 'model'),
     saes: [sae(15), sae(3)],
+    edited: [],
     prompt: { text: 'Would you be able to travel through time using a wormhole?', prependBos: true },
     run: null
   }

@@ -1,6 +1,7 @@
 /** What the shell itself does, whatever view is on screen. Views that know better say so (`registry.svelte.ts`). */
 import type { ActionId } from '../../contract/actions.ts'
 import { RunExport } from '../components/export-menu/run-export.svelte.ts'
+import { edits } from '../state/edits.svelte.ts'
 import { evaluation } from '../state/evaluation.svelte.ts'
 import { explanationImport } from '../state/import.svelte.ts'
 import { hashOf, navigation } from '../state/navigation.svelte.ts'
@@ -102,6 +103,19 @@ function saeActions(): Behaviours {
   }
 }
 
+function editActions(): Behaviours {
+  const ids = workspace.columns.map(({ id }) => id)
+  const last = ids.at(-1)
+  const why = last === undefined ? 'no feature is edited' : undefined
+  return {
+    'edits.remove-last': {
+      act: () => last !== undefined && edits.remove([last]),
+      ...(last === undefined ? { why } : { title: `Remove the column ${edits.nameOf(last)}` })
+    },
+    'edits.clear': { act: () => edits.remove(ids), why }
+  }
+}
+
 function appearanceActions(): Behaviours {
   const themes = (['system', 'light', 'dark'] as const).map(
     name => [`theme.${name}`, { act: () => settings.change({ theme: name }), checked: settings.values.theme === name }] as const
@@ -151,6 +165,7 @@ export function shellActions(views: readonly string[]): Behaviours {
     ...viewActions(views),
     ...promptActions(),
     ...saeActions(),
+    ...editActions(),
     ...appearanceActions(),
     ...shownRun.behaviours(run.result === null ? 'no run is shown' : undefined)
   }

@@ -40,7 +40,8 @@ export const widgetKeys: readonly WidgetKeys[] = [
     keys: [
       { chords: ['Alt+ArrowLeft', 'Alt+ArrowRight'], does: 'Move it' },
       { chords: ['Alt+Home', 'Alt+End'], does: 'Move it to the beginning, to the end' },
-      { chords: ['Enter'], does: 'Make it the baseline' }
+      { chords: ['Enter'], does: 'Make it the baseline' },
+      { chords: ['Delete'], does: 'Remove a column of edits; it can be undone' }
     ]
   },
   {

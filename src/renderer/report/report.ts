@@ -1,13 +1,14 @@
 /**
  * A run as one HTML file that opens from the disk: no script, nothing from the network, both themes. Every text of the run is escaped.
  */
-import type { RunResult, SaeResult, Token } from '../../contract/run.ts'
+import type { RunRequest, RunResult, SaeResult, Token } from '../../contract/run.ts'
 import type { KnownConfig } from '../../export/python/model-loading.ts'
 import { pythonScript } from '../../export/python/script.ts'
 import type { ExportedRun } from '../../export/run-export.ts'
 import { positionSeries } from '../charts/position-series.ts'
 import { differenceBound, strongestLogProb } from '../charts/scales.ts'
 import { isNamed, tokenPieces } from '../components/token-pieces.ts'
+import { editsInWords } from '../state/edit-words.ts'
 import {
   finiteOrNull,
   formatActivation,
@@ -83,6 +84,10 @@ function facts({ request, result, kept }: ExportedRun): Html {
     ['processing', `${result.processing.join(', ') || 'none'} (${result.processingReason})`],
     ['layer order', result.layerOrder],
     ...(positions.length > 0 ? [['splice positions', positions.join('; ')] as [string, string]] : []),
+    ...request.variants.flatMap((variant): [string, Html][] => {
+      const words = editsInWords(variant)
+      return words === null ? [] : [['edits', html`${variant.name}: ${words}${inWhat(variant)}`]]
+    }),
     ['metrics over', request.metricPositions === 'all' ? 'all tokens' : 'all but special tokens'],
     ['computed by', `ONNX Runtime, ${result.provider}, float32`],
     ...(kept !== null && kept.tags.length > 0 ? [['tags', kept.tags.join(', ')] as [string, string]] : []),
@@ -91,6 +96,12 @@ function facts({ request, result, kept }: ExportedRun): Html {
       : [])
   ]
   return html`<dl>${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`
+}
+
+/** In what the edits of a variant stand. */
+function inWhat({ splices }: RunRequest['variants'][number]): string {
+  if (splices.length === 0) return '; no SAE spliced in'
+  return `; ${splices.map(({ sae, errorTerm }) => `${sae}${errorTerm ? ' + error' : ''}`).join(', ')} spliced in`
 }
 
 function saeFact({ name, hook, hookOut, path, source, release, normFactor }: SaeResult): Html {

@@ -45,8 +45,11 @@ class CurrentRun implements PromptTask {
     return this.variants.find(variant => variant.name === name) ?? { color: '--variant-clean', dashed: name.endsWith('+error') }
   }
 
-  /** Runs the workspace's prompt and shows the result; what was under way is cancelled first. */
-  async start(): Promise<void> {
+  /**
+   * Runs the workspace's prompt and shows the result; what was under way is cancelled first. `replaces` is the id of a kept run of which this
+   * one is a better try, as when a slider moves on: it leaves the history.
+   */
+  async start({ replaces = null }: { replaces?: string | null } = {}): Promise<void> {
     const request = workspace.request()
     if (request === null) return
     this.#abort?.abort()
@@ -75,6 +78,7 @@ class CurrentRun implements PromptTask {
         this.result = event.result
         workspace.shownRun = event.keptAs
         this.running = false
+        if (replaces !== null && event.keptAs !== null) void this.#forget(replaces)
         await tick()
         await painted()
         // Another run may have begun meanwhile; its numbers are not these.
@@ -91,6 +95,15 @@ class CurrentRun implements PromptTask {
         this.progress = null
         this.#abort = null
       }
+    }
+  }
+
+  /** Takes a run from the history that another one has replaced. */
+  async #forget(id: string): Promise<void> {
+    try {
+      await client.history.remove({ ids: [id] })
+    } catch {
+      // It stays in the list, where it can be removed by hand.
     }
   }
 
@@ -116,7 +129,7 @@ class CurrentRun implements PromptTask {
       try {
         const opened = await client.history.open({ id })
         if (opened.request.model === workspace.model?.path) {
-          await workspace.adopt(opened.request)
+          await workspace.adoptLast(opened.request)
           this.show(opened)
           return
         }

@@ -1,6 +1,7 @@
-/** The variants of a run as the workbench shows them: clean, each SAE's splices alone, and several SAEs spliced together. */
+/** The variants of a run as the workbench shows them: clean, each SAE's splices alone, several SAEs spliced together, and edited ones. */
 import type { SaeSummary } from '../../contract/library.ts'
 import type { RunRequest, SplicePositions, Variant } from '../../contract/run.ts'
+import { colorOfColumn, type EditColumn, isEdited, namesOfColumns, settingOf, variantOfColumn } from './edited-variants.ts'
 
 /** What an SAE does in the joint variant: nothing, its reconstruction stands in, or its reconstruction and its error term do. */
 export type Joined = 'left-out' | 'spliced' | 'with-error'
@@ -17,8 +18,8 @@ export type SplicedSae = {
 /** Which joint variants run: with the error terms that each SAE's `joined` says, and with all of them. */
 export type JointChoice = { spliced: boolean; withError: boolean }
 
-/** A variant with its fixed colour (a CSS variable's name) and line. */
-export type ShownVariant = Variant & { color: string; dashed: boolean }
+/** A variant with its fixed colour (a CSS variable's name) and line; `column` is the id of the column of edits that it is. */
+export type ShownVariant = Variant & { color: string; dashed: boolean; column?: number }
 
 const colors = ['--variant-1', '--variant-2', '--variant-3', '--variant-4', '--variant-5']
 
@@ -27,9 +28,14 @@ export function colorOfSae(place: number): string {
   return colors[place % colors.length] ?? '--variant-1'
 }
 
-/** The looks of a request's variants, as the workbench gives them: by the SAE that is spliced, one for several. */
+/** The looks of a request's variants, as the workbench gives them: by the SAE that is spliced, one for several, and their own for edited ones. */
 export function looksOf({ saes, variants }: Pick<RunRequest, 'saes' | 'variants'>): ShownVariant[] {
+  let columns = 0
   return variants.map(variant => {
+    if (isEdited(variant)) {
+      columns += 1
+      return { ...variant, color: colorOfColumn(columns - 1), dashed: settingOf(variant) === 'with-error' }
+    }
     const [first] = variant.splices
     const place = saes.findIndex(({ name }) => name === first?.sae)
     const color = first === undefined ? '--variant-clean' : variant.splices.length > 1 ? '--variant-joint' : colorOfSae(Math.max(0, place))
@@ -53,8 +59,27 @@ export function joinedSaes<S extends SplicedSae>(saes: readonly S[]): S[] {
   return saes.filter(sae => sae.joined !== 'left-out' && rivalOf(sae, saes) === null)
 }
 
-/** Clean, then each SAE's splice without and with its error term, then the joint ones, of two SAEs or more. */
-export function shownVariants(saes: readonly SplicedSae[], joint: JointChoice, positions: SplicePositions): ShownVariant[] {
+/** Clean, then each SAE's splice without and with its error term, then the joint ones, of two SAEs or more, then the edited ones. */
+export function shownVariants(
+  saes: readonly SplicedSae[],
+  joint: JointChoice,
+  positions: SplicePositions,
+  columns: readonly EditColumn[] = []
+): ShownVariant[] {
+  const shown = splicedVariants(saes, joint, positions)
+  const names = namesOfColumns(
+    columns,
+    saes.length > 1,
+    shown.map(({ name }) => name)
+  )
+  const edited = columns.map((column, place): ShownVariant => {
+    const variant = variantOfColumn(column, names[place] ?? '', positions)
+    return { ...variant, color: colorOfColumn(column.look), dashed: settingOf(column) === 'with-error', column: column.id }
+  })
+  return [...shown, ...edited]
+}
+
+function splicedVariants(saes: readonly SplicedSae[], joint: JointChoice, positions: SplicePositions): ShownVariant[] {
   const shown: ShownVariant[] = [{ name: 'clean', splices: [], color: '--variant-clean', dashed: false }]
   for (const [place, { name: sae, alone, withError }] of saes.entries()) {
     const color = colorOfSae(place)

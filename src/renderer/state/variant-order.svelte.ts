@@ -8,6 +8,11 @@ class VariantOrder {
   move(names: readonly string[], name: string, place: number): void {
     this.wanted = movedTo(inOrder(names, this.wanted), name, place)
   }
+
+  /** A variant that is called otherwise now keeps its place. */
+  rename(before: string, after: string): void {
+    if (before !== after && this.wanted.includes(before)) this.wanted = this.wanted.map(name => (name === before ? after : name))
+  }
 }
 
 export const variantOrder = new VariantOrder()

@@ -5,6 +5,7 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
 import type { LayerOrder, Processing, RunRequest, RunSae, runRequest, SplicePositions } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
+import { columnsOf, columnsWithout, type EditColumn, isEdited } from './edited-variants.ts'
 import { notices } from './notices.svelte.ts'
 import { PromptDraft } from './prompt-draft.svelte.ts'
 import { runNameOf } from './run-name.ts'
@@ -45,7 +46,7 @@ export function asAsked({ summary, hook, hookOut, normFactor, chosenSource }: Op
   }
 }
 
-/** Which variants of an open SAE a run had. */
+/** Which variants of an open SAE a run had, `variants` being those without edits. */
 function variantsOf({ name }: RunSae, variants: RunRequest['variants']): Pick<OpenSae, 'alone' | 'withError' | 'joined'> {
   const alone = variants.flatMap(({ splices }) => (splices.length === 1 ? splices : [])).filter(({ sae }) => sae === name)
   const together = variants.filter(({ splices }) => splices.length > 1)
@@ -71,6 +72,10 @@ class Workspace {
   metricPositions = $state<RunRequest['metricPositions']>('no-special')
   /** Which variants of several SAEs together run. */
   joint = $state.raw<JointChoice>({ spliced: false, withError: false })
+  /** Columns of edited features (`edits.svelte.ts` changes them). */
+  columns = $state.raw<readonly EditColumn[]>([])
+  /** Columns as the last start left them, until the run that is shown first has been adopted. */
+  #kept: readonly EditColumn[] | null = null
   /** What is being opened, in words; null when nothing is. */
   opening = $state<string | null>(null)
   /** Why the last model or SAE did not open, shown by its picker. */
@@ -88,7 +93,7 @@ class Workspace {
   asked = $derived(this.saes.map(sae => ({ name: sae.name, ...asAsked(sae) })))
 
   /** The variants of a run, in the order shown. */
-  variants = $derived(shownVariants(this.saes, this.joint, this.positions))
+  variants = $derived(shownVariants(this.saes, this.joint, this.positions, this.columns))
 
   constructor() {
     // A default takes the place of the one before, not of what a person chose.
@@ -97,6 +102,11 @@ class Workspace {
       if (this.layerOrder === before.layerOrder) this.layerOrder = now.layerOrder
       if (this.metricPositions === before.metricPositions) this.metricPositions = now.metricPositions
     })
+  }
+
+  /** The open SAE of a source; undefined where there is none. */
+  saeOfSource(source: string | null): OpenSae | undefined {
+    return source === null ? undefined : this.saes.find(sae => sourceOf(sae) === source)
   }
 
   /** The colour of an open SAE. */
@@ -112,7 +122,7 @@ class Workspace {
       model: this.model.path,
       saes: this.asked,
       prompt,
-      variants: this.variants.map(({ name, splices }) => ({ name, splices })),
+      variants: this.variants.map(({ name, splices, edits }) => ({ name, splices, ...(edits === undefined ? {} : { edits }) })),
       processing: this.processing,
       layerOrder: this.layerOrder,
       metricPositions: this.metricPositions,
@@ -134,11 +144,13 @@ class Workspace {
       this.modelError = null
       this.saes = []
       for (const sae of saved.saes) {
-        const added = await this.#add(sae.path, sae, sae.source)
+        const added = await this.#add(sae.path, sae, sae.source, sae.name)
         if (!added && this.saeError !== null) {
           notices.show({ level: 'error', message: `An SAE that was open last is not open now: ${sae.path}.`, error: this.saeError })
         }
       }
+      this.columns = this.#ofOpenSaes(columnsOf(saved.edited))
+      this.#kept = this.columns
       return true
     } catch (thrown) {
       this.modelError = errorOf(thrown)
@@ -152,13 +164,14 @@ class Workspace {
    * Takes over what a run was asked for with: model, SAEs by their names in it, prompt, variants, how to read. Gives why its model did
    * not open, or null; SAEs that do not open are named in a notice.
    */
-  async adopt({ model, saes, prompt, variants, processing, layerOrder, metricPositions }: RunRequest): Promise<ErrorData | null> {
+  async adopt({ model, saes, prompt, variants: all, processing, layerOrder, metricPositions }: RunRequest): Promise<ErrorData | null> {
     // What needs no file comes at once, so that it does not overtake what is typed next.
     this.draft.use(prompt)
+    const variants = all.filter(variant => !isEdited(variant))
     const together = variants.filter(({ splices }) => splices.length > 1)
     const allWithError = together.filter(({ splices }) => splices.every(({ errorTerm }) => errorTerm))
     this.joint = { spliced: together.length > allWithError.length, withError: allWithError.length > 0 }
-    this.chosenPositions = variants.flatMap(({ splices }) => splices)[0]?.positions ?? null
+    this.chosenPositions = all.flatMap(({ splices }) => splices)[0]?.positions ?? null
     this.processing = processing
     this.layerOrder = layerOrder
     this.metricPositions = metricPositions
@@ -168,6 +181,7 @@ class Workspace {
       this.modelError = null
       const opened = await Promise.all(saes.map(sae => this.#reopen(sae, variants)))
       this.saes = opened.filter(sae => sae !== null)
+      this.columns = this.#ofOpenSaes(columnsOf(all))
     } catch (thrown) {
       return errorOf(thrown)
     } finally {
@@ -175,6 +189,18 @@ class Workspace {
     }
     await this.save()
     return null
+  }
+
+  /** Shows the run of the last start with the columns of edits that there were at its end, which may have been changed since that run. */
+  async adoptLast(request: RunRequest): Promise<void> {
+    const kept = this.#kept
+    if ((await this.adopt(request)) !== null || kept === null) return
+    this.columns = this.#ofOpenSaes(kept)
+    await this.save()
+  }
+
+  #ofOpenSaes(columns: readonly EditColumn[]): EditColumn[] {
+    return columnsWithout(columns, name => this.saes.some(sae => sae.name === name))
   }
 
   /** An SAE as a run had it; null, with a notice, where it does not open any more. */
@@ -208,6 +234,7 @@ class Workspace {
           notices.show({ level: 'warning', message: `${sae.summary.name} was closed: it does not fit ${model.name}.`, error })
         }
       }
+      this.columns = this.#ofOpenSaes(this.columns)
       this.isDemo = false
       await this.save()
       return true
@@ -229,13 +256,16 @@ class Workspace {
     return added
   }
 
-  async #add(path: string, { hook, hookOut, normFactor }: Partial<SaePlacing>, source?: string | null): Promise<boolean> {
+  async #add(
+    path: string,
+    { hook, hookOut, normFactor }: Partial<SaePlacing>,
+    source?: string | null,
+    formerName?: string
+  ): Promise<boolean> {
     try {
       const summary = await client.library.openSae({ path, hook, hookOut, normFactor, model: this.model?.path })
-      const name = runNameOf(
-        summary.name,
-        this.saes.map(sae => sae.name)
-      )
+      const taken = this.saes.map(sae => sae.name)
+      const name = formerName !== undefined && !taken.includes(formerName) ? formerName : runNameOf(summary.name, taken)
       const variants = { alone: true, withError: false, joined: 'spliced' } as const
       this.saes = [...this.saes, { name, summary, hook, hookOut, normFactor, chosenSource: source, ...variants }]
       return true
@@ -245,9 +275,10 @@ class Workspace {
     }
   }
 
-  /** Closes an SAE. */
+  /** Closes an SAE, and the columns in which its features are edited. */
   removeSae(name: string): void {
     this.saes = this.saes.filter(sae => sae.name !== name)
+    this.columns = this.#ofOpenSaes(this.columns)
     void this.save()
   }
 
@@ -288,7 +319,8 @@ class Workspace {
     try {
       const saved = await client.library.saveWorkspace({
         model: this.model.path,
-        saes: this.saes.map(asAsked),
+        saes: this.asked,
+        edited: this.variants.filter(isEdited).map(({ name, splices, edits }) => ({ name, splices, edits })),
         prompt: this.draft.asked ?? { text: this.draft.text, prependBos: this.draft.prependBos },
         run: this.shownRun
       })

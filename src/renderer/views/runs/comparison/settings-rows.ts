@@ -1,11 +1,13 @@
 /** The settings of several runs side by side: what differs, and what is the same in all. */
-import type { SplicePositions } from '../../../../contract/run.ts'
+import type { Variant } from '../../../../contract/run.ts'
+import { editsInWords, positionsInWords } from '../../../state/edit-words.ts'
 import { type ComparedRun, saeKey } from './compared-run.ts'
 
 export type SettingRow = { name: string; values: (string | null)[]; differs: boolean }
 
-const positionsText = (positions: SplicePositions) =>
-  typeof positions === 'string' ? positions : positions.map(([start, end]) => `${start}:${end}`).join(', ')
+const variantOf = ({ variants }: ComparedRun['request'], name: string): Partial<Variant> =>
+  variants.find(variant => variant.name === name) ?? {}
+const hasEdits = ({ request, variant }: ComparedRun) => editsInWords(variantOf(request, variant)) !== null
 
 /** One row per setting, in the order in which a run is made; a value is null where a run has no such setting. */
 export function settingRows(runs: readonly ComparedRun[]): SettingRow[] {
@@ -32,12 +34,13 @@ export function settingRows(runs: readonly ComparedRun[]): SettingRow[] {
     row('layer order', ({ result }) => result.layerOrder),
     row('variant', ({ variant }) => variant),
     row('its splices', ({ request, variant }) => {
-      const splices = request.variants.find(({ name }) => name === variant)?.splices ?? []
+      const splices = variantOf(request, variant).splices ?? []
       if (splices.length === 0) return 'none'
       return splices
-        .map(({ sae, errorTerm, positions }) => `${sae}${errorTerm ? ' + error' : ''} at ${positionsText(positions)}`)
+        .map(({ sae, errorTerm, positions }) => `${sae}${errorTerm ? ' + error' : ''} at ${positionsInWords(positions)}`)
         .join('; ')
     }),
+    ...(runs.some(hasEdits) ? [row('its edits', ({ request, variant }) => editsInWords(variantOf(request, variant)) ?? 'none')] : []),
     row('metrics over', ({ request }) => (request.metricPositions === 'all' ? 'all tokens' : 'all but special tokens')),
     row('provider', ({ result }) => result.provider),
     row('Splice', ({ kept }) => kept.version)
