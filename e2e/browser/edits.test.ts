@@ -286,6 +286,7 @@ describe('elsewhere', () => {
     await photograph(page, 'edits-hits')
     await afterRun(page, () => hit.click())
     await page.getByTestId('nav-compare').click()
+    await page.getByTestId('summary').waitFor()
     expect((await order()).at(-1)).toBe(`l0_15 #${index} off`)
   })
 
