@@ -20,22 +20,26 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch(chromiumCommand())
 }
 
-const sizes = [
-  { width: 1280, height: 800 },
-  { width: 1920, height: 1080 }
-]
+const small = { width: 1280, height: 800 }
+const large = { width: 1920, height: 1080 }
+/** Every view is pictured large and dark, small and light; in `npm run test:all`, in both themes at both sizes. The last is what a page is left at. */
+const pictures = [
+  { colorScheme: 'dark', size: large, isAlways: true },
+  { colorScheme: 'dark', size: small, isAlways: false },
+  { colorScheme: 'light', size: large, isAlways: false },
+  { colorScheme: 'light', size: small, isAlways: true }
+] as const
 
-/** Pictures of a view, light and dark, at both sizes, in test-results; the page is left at the first size, light. */
+/** Pictures of a view in test-results; the page is left small and light. */
 export async function photograph(page: Page, view: string): Promise<void> {
   const folder = join(root, 'test-results', 'screenshots')
   mkdirSync(folder, { recursive: true })
-  for (const colorScheme of ['dark', 'light'] as const) {
+  const isAll = process.env.SPLICE_LONG_TESTS !== undefined
+  for (const { colorScheme, size } of pictures.filter(({ isAlways }) => isAlways || isAll)) {
     await page.emulateMedia({ colorScheme })
-    for (const size of [...sizes].reverse()) {
-      await page.setViewportSize(size)
-      // Two frames: one for the layout to follow, one for the charts.
-      await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))
-      await page.screenshot({ path: join(folder, `${view}-${colorScheme}-${size.width}x${size.height}.png`) })
-    }
+    await page.setViewportSize(size)
+    // Two frames: one for the layout to follow, one for the charts.
+    await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+    await page.screenshot({ path: join(folder, `${view}-${colorScheme}-${size.width}x${size.height}.png`) })
   }
 }
