@@ -267,6 +267,8 @@ describe('elsewhere', () => {
 
   test('on a feature’s page and in the hits, and Compare shows it', async () => {
     await page.goto(`${workbench.url.split('#')[0]}#/feature/demo-gemma2-tiny/2-demo-res-1k/${feature}`)
+    // The page loads anew: columns are there again with the run that is shown.
+    await page.getByTestId('feature-page').getByText(`#${feature} off`).first().waitFor()
     await page.getByTestId('feature-page').getByTestId(`lever-l0_15-${feature}`).click()
     await page.getByTestId('lever-another').click()
     await page.getByTestId('lever-scale').check({ force: true })

@@ -300,7 +300,7 @@ describe('word search', () => {
     const random = randomNumbers(44)
     const below = (end: number) => Math.floor(random() * end)
     const phrases = ['alpha beta', 'beta gamma', 'alpha beta gamma', 'straße strasse', '漢 字', 'a b']
-    while (phrases.length < 150) {
+    while (phrases.length < 60) {
       const words = foldedWords(rows[below(rows.length)]?.description ?? '')
       const start = below(words.length)
       phrases.push(words.slice(start, start + 2 + below(2)).join(' '))
@@ -314,7 +314,7 @@ describe('word search', () => {
         found += expected.length
       }
     }
-    expect(found).toBeGreaterThan(1000)
+    expect(found).toBeGreaterThan(300)
   })
 
   test('texts with more of the alternatives come first, then shorter ones', async () => {
