@@ -31,7 +31,7 @@ export interface PlainPage {
 export async function openPlainPage(url: string): Promise<PlainPage> {
   const { executablePath, args } = chromiumCommand()
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'splice-bench-profile-'))
-  const headless = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${profile}`, '--window-size=1280,800']
+  const headless = ['--headless=new', '--disable-gpu', '--remote-debugging-port=0', `--user-data-dir=${profile}`, '--window-size=1280,800']
   const browser = spawn(executablePath, [...args, ...headless, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] })
   const port = await new Promise<string>((resolve, reject) => {
     let text = ''

@@ -12,7 +12,7 @@ export function chromiumCommand(): { executablePath: string; args: string[] } {
   if (executablePath === undefined) throw new Error('no Chromium: set SPLICE_CHROMIUM to its path')
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   const quiet = ['quic', 'background-networking', 'component-update', 'sync'].map(what => `--disable-${what}`)
-  return { executablePath, args: [...asRoot, '--disable-dev-shm-usage', '--disable-gpu', '--no-first-run', ...quiet] }
+  return { executablePath, args: [...asRoot, '--disable-dev-shm-usage', '--no-first-run', ...quiet] }
 }
 
 /** Starts a browser without a window. */
