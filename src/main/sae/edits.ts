@@ -43,8 +43,3 @@ function sharedActivations(graph: GraphBuilder, acts: Value, feature: Value): Va
   const found = graph.gatherElements(acts, graph.unsqueeze(graph.reshape(byPosition, [0, -1]), [0]), -1)
   return graph.transpose(graph.reshape(found, graph.shapeOf(byPosition, 0, 3)), [1, 0, 2])
 }
-
-/** `changes` times rows of W_dec: [variant, position, dOut]. */
-export function decodedRows(graph: GraphBuilder, { changes }: Pick<FeatureChanges, 'changes'>, rows: Value): Value {
-  return graph.matmul(changes, rows)
-}

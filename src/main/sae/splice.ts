@@ -4,7 +4,7 @@
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
 import { mapAsFloat32, multiplyByWeight } from '../onnx/weights.ts'
-import { decodedRows, decoderRows, type FeatureChanges } from './edits.ts'
+import { decoderRows, type FeatureChanges } from './edits.ts'
 import type { MappedSae } from './sae.ts'
 
 /** x [row, position, dIn]; acts [row, position, dSae]; recons, skip, output [row, position, dOut], before any reshape to heads. */
@@ -135,7 +135,7 @@ export function encodeAndDecode(graph: GraphBuilder, sae: MappedSae, x: Value): 
     const rows = decoderRows(graph, sae, features)
     const finetuned = actsScale === null ? changes : graph.multiply(changes, perFeature(mapAsFloat32(graph, actsScale)))
     const weighted = sae.rescalesByDecoderNorm ? graph.divide(finetuned, graph.unsqueeze(graph.norm(rows, [2]), [1])) : finetuned
-    const recons = scaled(graph, decodedRows(graph, { changes: weighted }, rows), sae.decoderScale / factor)
+    const recons = scaled(graph, graph.matmul(weighted, rows), sae.decoderScale / factor)
     return { recons, output: sae.isTranscoder ? recons : normalised.undoChange(recons) }
   }
 }

@@ -42,21 +42,16 @@ class Lever {
   /** Opens it for a feature; a column that edits this feature alone is the one that it changes. */
   show(target: LeverTarget, anchor: HTMLElement | null): void {
     edits.settle()
+    const own = workspace.columns.findLast(({ edits: [edit, ...others] }) => {
+      return others.length === 0 && edit?.sae === target.sae && edit.feature === target.feature
+    })
     this.#anchor = anchor
     this.#rect = anchor?.getBoundingClientRect() ?? new DOMRect(innerWidth / 2, innerHeight / 3, 0, 0)
     this.target = target
     this.maximum = target.maximum
-    this.column = this.ownColumn(target)
+    this.column = own?.id ?? null
     this.open = true
     if (target.maximum === null) void this.#ask(target)
-  }
-
-  /** The last column that edits a feature alone; null where there is none. */
-  ownColumn({ sae, feature }: LeverTarget): number | null {
-    const own = workspace.columns.findLast(({ edits: [edit, ...others] }) => {
-      return others.length === 0 && edit?.sae === sae && edit.feature === feature
-    })
-    return own?.id ?? null
   }
 
   /** Asks the mirror for the maximum of a feature that came without. */

@@ -129,7 +129,7 @@ class CurrentRun implements PromptTask {
       try {
         const opened = await client.history.open({ id })
         if (opened.request.model === workspace.model?.path) {
-          await workspace.adoptLast(opened.request)
+          await workspace.adopt(opened.request, { keepsColumns: true })
           this.show(opened)
           return
         }

@@ -74,8 +74,6 @@ class Workspace {
   joint = $state.raw<JointChoice>({ spliced: false, withError: false })
   /** Columns of edited features (`edits.svelte.ts` changes them). */
   columns = $state.raw<readonly EditColumn[]>([])
-  /** Columns as the last start left them, until the run that is shown first has been adopted. */
-  #kept: readonly EditColumn[] | null = null
   /** What is being opened, in words; null when nothing is. */
   opening = $state<string | null>(null)
   /** Why the last model or SAE did not open, shown by its picker. */
@@ -150,7 +148,6 @@ class Workspace {
         }
       }
       this.columns = this.#ofOpenSaes(columnsOf(saved.edited))
-      this.#kept = this.columns
       return true
     } catch (thrown) {
       this.modelError = errorOf(thrown)
@@ -162,9 +159,11 @@ class Workspace {
 
   /**
    * Takes over what a run was asked for with: model, SAEs by their names in it, prompt, variants, how to read. Gives why its model did
-   * not open, or null; SAEs that do not open are named in a notice.
+   * not open, or null; SAEs that do not open are named in a notice. `keepsColumns`: columns of edits stay as they are, as at a start,
+   * which knows them itself and may have seen them change since that run.
    */
-  async adopt({ model, saes, prompt, variants: all, processing, layerOrder, metricPositions }: RunRequest): Promise<ErrorData | null> {
+  async adopt(request: RunRequest, { keepsColumns = false }: { keepsColumns?: boolean } = {}): Promise<ErrorData | null> {
+    const { model, saes, prompt, variants: all, processing, layerOrder, metricPositions } = request
     // What needs no file comes at once, so that it does not overtake what is typed next.
     this.draft.use(prompt)
     const variants = all.filter(variant => !isEdited(variant))
@@ -181,7 +180,7 @@ class Workspace {
       this.modelError = null
       const opened = await Promise.all(saes.map(sae => this.#reopen(sae, variants)))
       this.saes = opened.filter(sae => sae !== null)
-      this.columns = this.#ofOpenSaes(columnsOf(all))
+      this.columns = this.#ofOpenSaes(keepsColumns ? this.columns : columnsOf(all))
     } catch (thrown) {
       return errorOf(thrown)
     } finally {
@@ -189,14 +188,6 @@ class Workspace {
     }
     await this.save()
     return null
-  }
-
-  /** Shows the run of the last start with the columns of edits that there were at its end, which may have been changed since that run. */
-  async adoptLast(request: RunRequest): Promise<void> {
-    const kept = this.#kept
-    if ((await this.adopt(request)) !== null || kept === null) return
-    this.columns = this.#ofOpenSaes(kept)
-    await this.save()
   }
 
   #ofOpenSaes(columns: readonly EditColumn[]): EditColumn[] {
