@@ -5,11 +5,10 @@ import {
   attributionRequest,
   type FeatureGroup,
   type GroupEffect,
-  type KeptAttribution,
-  type NamedToken,
-  type Quantity
+  type KeptAttribution
 } from '../../contract/attribution.ts'
 import type { ErrorData } from '../../contract/errors.ts'
+import type { NamedToken, Quantity } from '../../contract/quantity.ts'
 import type { RunResult, Token } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
