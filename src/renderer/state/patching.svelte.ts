@@ -270,15 +270,13 @@ class Patching {
         else if (event.type === 'cells') this.#add(event.place, event.effects)
         else {
           const { result } = event
-          const former = before.length > 0 && this.shown !== null ? this.shown.result.sites : []
-          this.shown = {
-            number: event.kept,
-            createdAt: Date.now(),
-            request: patchingRequest.parse(request),
-            result: { ...result, sites: [...former, ...result.sites] }
-          }
+          const former = before.length === 0 ? null : this.shown
+          this.shown =
+            former === null
+              ? { number: event.kept, createdAt: Date.now(), request: patchingRequest.parse(request), result }
+              : { ...former, result: { ...former.result, sites: [...former.result.sites, ...result.sites] } }
           this.#live = null
-          if (before.length === 0) this.#forgetCell()
+          if (former === null) this.#forgetCell()
           void this.#load(false)
         }
       }
