@@ -110,6 +110,9 @@ describe('a cell', () => {
     await map.press('Enter')
     await page.getByTestId('patch-predictions').waitFor()
     expect(await page.getByTestId('pair-prompt').locator('.selected').getAttribute('data-position')).toBe('19')
+    expect(await page.getByTestId('readout-mlp_out').textContent()).toMatch(/^layer 0, 19 /)
+    await page.getByTestId('pair-prompt').locator('[data-position="20"]').click()
+    expect(await page.getByTestId('readout-resid_pre').textContent()).toMatch(/^layer 0, 20 /)
   })
 
   test('of a head leads to every position of it', async () => {

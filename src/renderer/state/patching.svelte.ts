@@ -72,6 +72,11 @@ function asksTheSame(one: PatchingRequest, other: PatchingRequest): boolean {
   return key(one) === key(other)
 }
 
+/** By what a source's predictions are known. */
+function predictedKey(model: string | undefined, source: Request['source'] | null): string {
+  return JSON.stringify([model, source])
+}
+
 class Patching {
   /** The prompt that activations come from, as it is being written. */
   readonly source = new PromptDraft(() => workspace.model?.vocabulary ?? null)
@@ -184,7 +189,8 @@ class Patching {
   /** What a token field offers at the position that predicts: the source's predictions, or the base's. */
   offered(of: 'source' | 'base'): readonly OfferedToken[] {
     const base = run.result === null ? [] : offeredAt(run.result, this.position)
-    const predicted = this.#predicted?.key === JSON.stringify(this.asked) ? (this.#predicted.topK[this.position] ?? []) : []
+    const predicted =
+      this.#predicted?.key === predictedKey(run.request?.model, this.asked) ? (this.#predicted.topK[this.position] ?? []) : []
     const source = predicted.map(({ id, text }) => ({ id, text, what: 'of the source' }))
     const own = of === 'source' ? source : base
     const theirs = of === 'source' ? base : source
@@ -193,7 +199,7 @@ class Patching {
 
   /** The best predictions of the source's own run at each position. */
   async #predictions(base: PatchingBase, source: Request['source'], signal: AbortSignal): Promise<readonly (readonly PredictedToken[])[]> {
-    const key = JSON.stringify(source)
+    const key = predictedKey(base.model, source)
     if (this.#predicted?.key === key) return this.#predicted.topK
     const request = { ...base, prompt: source, variants: [{ name: 'clean', splices: [] }], keep: false }
     for await (const event of await client.runs.run(request, { signal })) {

@@ -26,6 +26,13 @@ class PatchChoice {
     if (looks && cell !== null) void patching.look()
   }
 
+  /** Selects a token of the prompt, and moves the cell that is chosen there. */
+  moveTo(position: number): void {
+    selection.select(position)
+    const { cell } = patching
+    if (cell !== null && cell.position !== null) this.choose({ ...cell, position, from: null }, { looks: false })
+  }
+
   /** Puts what the source has at a position into a position of the prompt, where the cell chosen is, by default before the first block. */
   tryFrom(from: number, position: number): void {
     const { site, layer, head } = patching.cell ?? { site: patching.grids[0]?.site ?? 'resid_pre', layer: 0, head: null }
