@@ -46,7 +46,7 @@ function names(folder: string): string[] {
 const plainPrototype = Reflect.ownKeys(Object.prototype).length
 
 /**
- * Runs the cases `[from, from + count)` of a seed in folders below `root`. `allowed` holds files that cases may name beside their own.
+ * Runs the cases `[from, from + count)` of a seed in folders below `root`.
  * `onCase` hears the number of each before it runs. Throws `Defect`.
  */
 export async function attack(

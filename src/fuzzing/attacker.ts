@@ -8,6 +8,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { attack } from './attack.ts'
 import { readers } from './readers/all.ts'
+import { bombs } from './readers/bombs.ts'
 
 export const attackRequest = z.object({ reader: z.string(), seed: z.int(), from: z.int(), count: z.int() })
 export type AttackRequest = z.infer<typeof attackRequest>
@@ -23,7 +24,7 @@ process.on('message', raw => {
 process.on('disconnect', () => process.exit(0))
 
 async function run({ reader: name, seed, from, count }: AttackRequest) {
-  const reader = readers.find(candidate => candidate.name === name)
+  const reader = [...readers, ...bombs].find(candidate => candidate.name === name)
   if (reader === undefined) throw new Error(`no reader is called ${name}`)
   const root = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'splice-fuzz-'))
   try {

@@ -1,7 +1,7 @@
 /** The readers that are fuzzed. One more is one file and one line here. */
 import type { Reader } from '../reader.ts'
 import { imports, listings, texts } from './imports.ts'
-import { framesReader } from './messages.ts'
+import { framesReader, requestsReader } from './messages.ts'
 import { chatTemplates, modelConfigs, shards, tokenizers } from './model-folders.ts'
 import { saeFolders, yamlTexts } from './saes.ts'
 import { evaluationStates, keptRuns, notebookFiles, settings, stateFiles } from './states.ts'
@@ -25,5 +25,6 @@ export const readers: readonly Reader[] = [
   evaluationStates,
   keptRuns,
   notebookFiles,
-  framesReader()
+  framesReader(),
+  requestsReader()
 ]

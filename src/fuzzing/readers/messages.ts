@@ -1,8 +1,12 @@
 /** Readers of what clients send: frames of a WebSocket or a window's port, and requests of the HTTP API, for every procedure. */
+import { once } from 'node:events'
+import http from 'node:http'
 import { isContractProcedure } from '@orpc/contract'
 import { type AnyRouter, implement, ORPCError } from '@orpc/server'
 import { SpliceError } from '../../contract/errors.ts'
 import { contract } from '../../contract/index.ts'
+import { Access } from '../../main/browser-host/access.ts'
+import { HttpApi } from '../../main/browser-host/api/http-api.ts'
 import type { Envelope } from '../../main/engine/envelope.ts'
 import { Peers } from '../../main/engine/peers.ts'
 import type { Draws } from '../draws.ts'
@@ -82,10 +86,14 @@ function drawnFrame(draws: Draws): Buffer {
 
 const valid = Buffer.from(JSON.stringify({ i: '1', p: { u: '/engine/status', b: { json: {} } } }))
 
+/** An engine that answers to every procedure that it was asked. */
+function answeringPeers(send: (message: Envelope) => void): Peers {
+  return new Peers(answeringRouter(contract, implement(contract) as unknown as Tree), send)
+}
+
 export function framesReader(): Reader {
   const answers = new Map<string, Envelope[]>()
-  const implementer = implement(contract) as unknown as Tree
-  const peers = new Peers(answeringRouter(contract, implementer), message => {
+  const peers = answeringPeers(message => {
     answers.set(message.connection, [...(answers.get(message.connection) ?? []), message])
   })
   let count = 0
@@ -128,6 +136,102 @@ export function framesReader(): Reader {
       const [answer] = await exchange([valid.toString('utf8')])
       if (!String(answer?.data).includes('test/asked'))
         throw new Error(`after all, a good frame is answered with ${JSON.stringify(answer)}`)
+    }
+  }
+}
+
+/** A request of the HTTP API, its parts now and then others than it wants. */
+function drawnRequest(draws: Draws, token: string): { target: string; options: http.RequestOptions; body: Buffer } {
+  const other = () =>
+    draws.pick(['/', '//', '/..', '/%2e%2e', '/%', '/%00', '?a[0][0]=1', '?__proto__[x]=1', '/openapi.json', '?data={"a":1}'])
+  const target = `/api${draws.pick(paths)}${draws.chance(0.15) ? other() : ''}`
+  const kinds = [
+    'application/json',
+    'text/plain',
+    'multipart/form-data; boundary=x',
+    'application/x-www-form-urlencoded',
+    'application/json; charset=utf-7',
+    'x'
+  ]
+  const text = draws.chance(0.2)
+    ? draws.pick(['--x\r\nContent-Disposition: form-data; name="__proto__[a]"\r\n\r\n1\r\n--x--', 'a[b][c]=1&__proto__[d]=1', '{"a":1'])
+    : jsonText(draws, mutateValue(draws, draws.pick(inputs)))
+  const body = draws.chance(0.2) ? mutateBytes(draws, Buffer.from(text)) : Buffer.from(text)
+  const headers: http.OutgoingHttpHeaders = {
+    Authorization: `Bearer ${token}`,
+    'Content-Type': draws.chance(0.7) ? 'application/json' : draws.pick(kinds),
+    ...(draws.chance(0.1) ? { 'Content-Encoding': draws.pick(['gzip', 'br', 'x']) } : {}),
+    ...(draws.chance(0.1) ? { 'Content-Disposition': draws.pick(['attachment; filename="x"', 'x', 'attachment; filename*=utf-8%%']) } : {}),
+    ...(draws.chance(0.3) ? { Accept: 'application/json' } : {})
+  }
+  return {
+    target,
+    options: { method: draws.chance(0.8) ? 'POST' : draws.pick(['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD']), headers },
+    body
+  }
+}
+
+/** What answers may say: never that something broke inside. */
+const plainStatuses = new Set([200, 400, 404, 405, 411, 413, 415, 422])
+
+export function requestsReader(): Reader {
+  let port: Promise<number> | null = null
+  const access = new Access()
+
+  /** The API over an engine that answers, on a port of its own. */
+  async function listen(): Promise<number> {
+    const receivers = new Map<string, (message: Envelope) => void>()
+    const peers = answeringPeers(message => receivers.get(message.connection)?.(message))
+    const api = new HttpApi(
+      {
+        connect(connection, receive) {
+          receivers.set(connection, receive)
+          peers.receive({ connection, kind: 'open' })
+          return true
+        },
+        send: message => peers.receive(message)
+      },
+      access
+    )
+    const server = http.createServer((request, response) => void api.serve(request, response))
+    server.listen(0, '127.0.0.1').unref()
+    await once(server, 'listening')
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  async function ask(target: string, options: http.RequestOptions, body: Buffer): Promise<{ status: number; text: string }> {
+    port ??= listen()
+    const request = http.request({ ...options, host: '127.0.0.1', port: await port, path: target, agent: false })
+    request.end(body)
+    // A refusal may come, and the connection go, before all of the body is sent.
+    const answered = once(request, 'response').catch(() => null)
+    const response: unknown = (await answered)?.[0]
+    request.on('error', () => undefined)
+    if (!(response instanceof http.IncomingMessage)) return { status: 400, text: 'the connection was closed' }
+    let text = ''
+    for await (const chunk of response.setEncoding('utf8')) text += chunk
+    return { status: response.statusCode ?? 0, text }
+  }
+
+  return {
+    name: 'requests of the HTTP API',
+    hasNoFile: true,
+    async prepare(draws) {
+      const { target, options, body } = drawnRequest(draws, access.token)
+      return async () => {
+        const { status, text } = await ask(target, options, body)
+        if (!plainStatuses.has(status)) throw new Error(`${options.method} ${target} is answered with ${status}: ${text.slice(0, 300)}`)
+        if (status !== 200 && status !== 422) throw new SpliceError(`http/${status}`, text)
+      }
+    },
+    async finish() {
+      const { text } = await ask(
+        '/api/engine/status',
+        { method: 'POST', headers: { Authorization: `Bearer ${access.token}` } },
+        Buffer.alloc(0)
+      )
+      if (!text.includes('test/asked')) throw new Error(`after all, a good request is answered with ${text}`)
     }
   }
 }

@@ -6,7 +6,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
-import { parseJson } from './json.ts'
+import { type JsonBounds, parseJson, whyNoJson } from './json.ts'
 import { readText, whyUnreadable } from './open-file.ts'
 import { readSafetensors } from './safetensors.ts'
 import type { StoredTensor, TensorFile } from './tensor.ts'
@@ -27,6 +27,8 @@ export interface Checkpoint {
 /** Far more than any config.json has, and any index of shards. Bytes. */
 const maximumConfigBytes = 4 * 1024 * 1024
 const maximumIndexBytes = 32 * 1024 * 1024
+/** Mixtures of hundreds of experts have 100,000 tensors. */
+const indexBounds: JsonBounds = { depth: 10, values: 500_000 }
 const configSchema = z.looseObject({ model_type: z.string() })
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) })
 
@@ -34,7 +36,8 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) })
 export async function readJsonFile<Schema extends z.ZodType>(
   file: string,
   schema: Schema,
-  mostBytes = maximumConfigBytes
+  mostBytes = maximumConfigBytes,
+  bounds?: JsonBounds
 ): Promise<z.infer<Schema>> {
   const refuse = (problem: string, field?: string) =>
     new SpliceError('checkpoint/config', `${file} ${problem}`, { file, field, hint: 'Download the file again.' })
@@ -46,9 +49,9 @@ export async function readJsonFile<Schema extends z.ZodType>(
   }
   let value: unknown
   try {
-    value = parseJson(text)
+    value = parseJson(text, bounds)
   } catch (thrown) {
-    throw refuse(thrown instanceof Error && thrown.message.startsWith('nested') ? `is ${thrown.message}` : 'is not JSON')
+    throw refuse(whyNoJson(thrown))
   }
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
@@ -135,7 +138,7 @@ async function readWeights(folder: string): Promise<TensorFile[]> {
 }
 
 async function readShards(folder: string, index: string): Promise<TensorFile[]> {
-  const { weight_map: map } = await readJsonFile(index, indexSchema, maximumIndexBytes)
+  const { weight_map: map } = await readJsonFile(index, indexSchema, maximumIndexBytes, indexBounds)
   const names = [...new Set(Object.values(map))].sort()
   for (const name of names) {
     if (name === path.basename(name) && !name.includes('\\') && name !== '..' && name !== '.') continue

@@ -7,7 +7,12 @@ import type { AnyRouter } from '@orpc/server'
 import { RPCHandler } from '@orpc/server/bun-ws'
 import { z } from 'zod'
 import { legible } from '../../contract/errors.ts'
+import { type JsonBounds, requireBounds } from '../checkpoint/json.ts'
 import { type Envelope, envelope } from './envelope.ts'
+
+/** Frames are looked at before they are parsed where they are large enough to become much more in memory. */
+const smallFrame = 64 * 1024
+const frameBounds: JsonBounds = { depth: 200, values: 2_000_000 }
 
 /** Who sent what is otherwise no envelope. */
 const addressed = z.object({ connection: z.string() })
@@ -70,6 +75,8 @@ export class Peers {
     const peer = this.#peers.get(connection)
     if (peer === undefined) return
     try {
+      if ((typeof data === 'string' ? data.length : data.byteLength) > smallFrame)
+        requireBounds(typeof data === 'string' ? data : Buffer.from(bytesOf(data)).toString('latin1'), frameBounds)
       await this.#handler.message(peer, typeof data === 'string' ? data : bytesOf(data), { context: {} })
     } catch (thrown) {
       if (this.#peers.get(connection) === peer) this.#refuse(connection, String(thrown))

@@ -10,7 +10,7 @@ import type { ChatTemplateOfModel } from '../../contract/prompts.ts'
 import type { ChatMessage, RoleSpan } from '../../contract/run.ts'
 import { parseJson } from '../checkpoint/json.ts'
 import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
-import { withinTime } from './time-limit.ts'
+import { withinTime } from '../checkpoint/time-limit.ts'
 import type { Vocabulary } from './tokenizer.ts'
 
 /** A tokenizer_config.json of ten thousand added tokens has 2 MB. */

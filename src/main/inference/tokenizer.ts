@@ -5,12 +5,14 @@ import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
 import type { Token } from '../../contract/run.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import { parseJson } from '../checkpoint/json.ts'
+import { type JsonBounds, parseJson, whyNoJson } from '../checkpoint/json.ts'
 import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
-import { withinTime } from './time-limit.ts'
+import { withinTime } from '../checkpoint/time-limit.ts'
 
 /** The largest tokenizer known has 35 MB. */
 const maximumBytes = 64 * 1024 * 1024
+/** A vocabulary of 262,000 tokens and as many pairs of pieces that are merged into them make two million. */
+const bounds: JsonBounds = { depth: 100, values: 3_000_000 }
 
 const jsonObject = z.record(z.string(), z.unknown())
 
@@ -23,9 +25,9 @@ async function readJson(file: string): Promise<Record<string, unknown>> {
   }
   let value: unknown
   try {
-    value = parseJson(text)
-  } catch {
-    throw broken(file, 'is not JSON')
+    value = parseJson(text, bounds)
+  } catch (thrown) {
+    throw broken(file, whyNoJson(thrown))
   }
   const parsed = jsonObject.safeParse(value)
   if (!parsed.success) throw broken(file, 'is not a JSON object')
@@ -33,7 +35,7 @@ async function readJson(file: string): Promise<Record<string, unknown>> {
 }
 
 /** How long a text may take, in ms, and each of its characters beside. */
-const patience = 4000
+const patience = 2000
 const patienceByCharacter = 0.1
 const decoders = z.looseObject({ decoder: z.unknown() })
 

@@ -3,11 +3,12 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
-import { parseJson } from '../checkpoint/json.ts'
+import { type JsonBounds, parseJson } from '../checkpoint/json.ts'
 import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
 
 /** The largest, a newer table of releases and what a scan found, have some MB. */
 const mostBytes = 128 * 1024 * 1024
+const bounds: JsonBounds = { depth: 100, values: 8_000_000 }
 
 /** Writes a file whole or not at all, its folder too. */
 export async function writeWhole(file: string, text: string): Promise<void> {
@@ -66,7 +67,7 @@ export class StateFile<Schema extends z.ZodType> {
       throw unreadable(this.#file, whyUnreadable(thrown))
     }
     try {
-      return this.#schema.parse(parseJson(text))
+      return this.#schema.parse(parseJson(text, bounds))
     } catch {
       await setAside(this.#file)
       return this.#initial()
