@@ -11,6 +11,7 @@ import { lensRequest, lensResult } from '../../contract/logit-lens.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
 import { processingFlag, prompt, promptTokens, provider, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
+import { harvestedPass, harvestJob } from './harvest-messages.ts'
 import { jobSae } from './job-sae.ts'
 
 /** A run with everything decided: explicit processing flags, and of each SAE what the person says and what its release says. */
@@ -181,6 +182,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
   z.object({ kind: z.literal('attribute'), id: z.int(), attributionJob }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), job: harvestJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -211,6 +213,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),
   z.object({ kind: z.literal('attribute'), id: z.int(), result: inferredAttribution }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), pass: evaluatedPass }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), pass: harvestedPass }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>
