@@ -65,7 +65,7 @@ export async function writeSources(
       const file = path.join(folder, 'features.jsonl')
       await writeRows(file, source, tally, head.state.counted, textOf)
       const slash = source.indexOf('/')
-      await services.mirror.writeOwnSource(
+      const writing = services.mirror.writeOwnSource(
         {
           file,
           bytes: (await fs.promises.stat(file)).size,
@@ -75,6 +75,8 @@ export async function writeSources(
         },
         { signal, onProgress: ({ fraction }) => share(0.5 + (fraction ?? 0) / 2) }
       )
+      services.announceStatus()
+      await writing
     }
   } finally {
     await fs.promises.rm(folder, { recursive: true, force: true })

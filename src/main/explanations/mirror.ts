@@ -80,9 +80,9 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
   }
 
   return {
-    /** Whether an import is under way. */
+    /** Whether an import, a sync or the writing of a harvest is under way. */
     get importing(): boolean {
-      return writer.work === 'import' || writer.work === 'sync'
+      return writer.work === 'import' || writer.work === 'sync' || writer.work === 'harvest'
     },
 
     /** A page of hits. Throws `search/key` for a key of no page, `search/cancelled`. */
