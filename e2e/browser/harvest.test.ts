@@ -94,7 +94,7 @@ test('can be stopped, is kept, goes on, and can be forgotten', async () => {
     Number((await page.getByTestId('harvest-unfinished').textContent())?.match(/([\d,]+) of 400,000/)?.[1]?.replaceAll(',', ''))
   const before = await begun()
   expect(before).toBeGreaterThan(0)
-  await page.getByTestId('harvest-again').click()
+  await page.getByTestId('harvest-start').getByText('Go on').click()
   await expect.poll(() => page.getByTestId('harvest-progress').textContent(), { timeout: 30_000 }).toMatch(/tokens\/s/)
   await page.getByTestId('harvest-cancel').click()
   await page.getByTestId('harvest-cancelled').waitFor()

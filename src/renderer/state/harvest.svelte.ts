@@ -48,8 +48,6 @@ class HarvestState {
   cancelled = $state(false)
 
   #abort: AbortController | null = null
-  /** What is under way, or was asked for last. */
-  #asked: Request | null = null
 
   /** The SAEs that are read. */
   saes = $derived(workspace.saes.filter(({ name }) => !this.leftOut.has(name)))
@@ -169,11 +167,6 @@ class HarvestState {
     void this.#run(request)
   }
 
-  /** Goes on with what was asked for last. */
-  again(): void {
-    if (this.#asked !== null) void this.#run({ ...this.#asked, anew: false })
-  }
-
   async discard(file: string): Promise<void> {
     try {
       await client.harvests.discard({ file })
@@ -187,7 +180,6 @@ class HarvestState {
     if (this.running) return
     const abort = new AbortController()
     this.#abort = abort
-    this.#asked = request
     this.running = true
     this.progress = null
     this.result = null
