@@ -35,7 +35,7 @@ const suites = [
   { name: 'build', budget: 30, steps: [['scripts/build.mjs']] },
   { name: 'unit', budget: 220, project: 'unit' },
   { name: 'cli', budget: 140, project: 'cli', scripts: true },
-  { name: 'e2e', budget: 445, project: 'e2e', browser: true }
+  { name: 'e2e', budget: 340, project: 'e2e', browser: true }
 ]
 
 const flags = process.argv.slice(2).filter(argument => argument.startsWith('-'))

@@ -63,8 +63,12 @@ export async function createSession(model: Uint8Array, provider: Exclude<Provide
       ...(standards.threads === null ? {} : { intraOpNumThreads: standards.threads }),
       logSeverityLevel: 3,
       extra: {
-        optimization: { disable_specified_optimizers: 'ConstantFolding' },
-        session: { disable_prepacking: '1', model_external_initializers_file_folder_path: path.parse(process.cwd()).root }
+        optimization: { disable_specified_optimizers: 'ConstantFolding;GemmTransposeFusion' },
+        session: {
+          disable_prepacking: '1',
+          force_spinning_stop: '1',
+          model_external_initializers_file_folder_path: path.parse(process.cwd()).root
+        }
       }
     })
   } catch (thrown) {

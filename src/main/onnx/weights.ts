@@ -46,22 +46,27 @@ export function mapAsFloat32(graph: GraphBuilder, weight: Weight): Value {
   return graph.cast(mapWeight(graph, weight), 'float32')
 }
 
-/** How many values of a 16-bit weight are float32 at a time: 4 MB. */
-const castAtOnce = 2 ** 20
+/** Most values of a weight that is multiplied at once: 4 MB where it is upcast. */
+const valuesAtOnce = 2 ** 20
+
+/** Most rows of a float32 weight at once: their products stay in the processor's cache. */
+const rowsAtOnce = 2304
 
 /**
- * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. A 16-bit weight is
- * upcast some rows at a time, so that its float32 values stay in the processor's cache and never fill memory.
+ * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. It is computed as
+ * `(weight @ x.T).T`: the runtime packs the right side of a product anew each time, and so packs the few rows of x instead of the
+ * weight. Some rows of the weight go at a time; those of a 16-bit one are upcast, and never fill memory in float32.
  */
 export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value): Value {
   const [out = 0, width = 0] = weight.shape
-  const step = weight.dtype === 'F32' ? out : Math.max(16, Math.floor(castAtOnce / width))
-  if (step >= out) return graph.linear(x, mapAsFloat32(graph, weight), bias)
+  const step = weight.dtype === 'F32' ? rowsAtOnce : Math.max(16, Math.floor(valuesAtOnce / width))
+  const columns = graph.transpose(x, [1, 0])
   const products: Value[] = []
   for (let start = 0; start < out; start += step) {
-    products.push(graph.linear(x, mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step)))))
+    products.push(graph.linearInOut(mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step))), columns))
   }
-  const product = graph.concatenate(products, -1)
+  const [first] = products
+  const product = graph.transpose(first !== undefined && products.length === 1 ? first : graph.concatenate(products, 0), [1, 0])
   return bias === undefined ? product : graph.add(product, bias)
 }
 
