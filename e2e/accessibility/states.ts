@@ -276,6 +276,39 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'the harvest dialog before it begins',
+    shows: ['components/harvest/harvest-dialog.svelte', 'components/harvest/harvest-plan-note.svelte'],
+    reach: async (page, grounds) => {
+      const text = join(grounds.folder, 'harvested.txt')
+      writeFileSync(text, `${wormhole}\nOnce upon a time there was a fox.\n`)
+      await go(page, grounds, 'explanations/sources')
+      await page.getByTestId('harvest-open').click()
+      await page.getByTestId('harvest-texts').fill(text)
+      await page.getByTestId('harvest-tokens').fill('5000')
+      await page.getByTestId('harvest-plan').waitFor()
+    }
+  },
+  {
+    name: "a source of one's own, harvested, and what is not ended",
+    shows: ['components/harvest/harvest-dialog.svelte', 'components/harvest/unfinished-harvests.svelte'],
+    reach: async (page, grounds) => {
+      const texts = ['harvested.txt', 'unended.jsonl'].map(name => join(grounds.folder, name))
+      writeFileSync(texts[0] ?? '', `${wormhole}\n`)
+      writeFileSync(texts[1] ?? '', `${JSON.stringify({ text: wormhole })}\n`.repeat(40_000))
+      await go(page, grounds, 'explanations/sources')
+      await page.getByTestId('harvest-open').click()
+      await page.getByTestId('harvest-texts').fill(texts[1] ?? '')
+      await page.getByTestId('harvest-start').click()
+      await page.getByTestId('harvest-progress').getByText('tokens/s').waitFor()
+      await page.getByTestId('harvest-cancel').click()
+      await page.getByTestId('harvest-unfinished').waitFor()
+      await page.getByTestId('harvest-texts').fill(texts[0] ?? '')
+      await page.getByTestId('harvest-plan').waitFor()
+      await page.getByTestId('harvest-start').click()
+      await page.getByTestId('harvest-result').waitFor()
+    }
+  },
+  {
     name: 'the check of an SAE',
     shows: ['components/sae-check/check-dialog.svelte'],
     reach: async (page, grounds) => {

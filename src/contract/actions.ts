@@ -157,6 +157,11 @@ export const actionWords = {
   },
   'explanations.import': { title: 'Import explanations…', group: 'Features and explanations', keywords: 'files export neuronpedia json' },
   'explanations.sync': { title: 'Sync explanations…', group: 'Features and explanations', keywords: 'neuronpedia download bulk bucket' },
+  'explanations.harvest': {
+    title: 'Harvest features from text…',
+    group: 'Features and explanations',
+    keywords: 'own corpus density histogram maximum examples statistics'
+  },
 
   'runs.new': { title: 'New run', group: 'Runs', keywords: 'prompt compare', keys: ['n'], views: ['runs'] },
   'runs.open': { title: 'Open the selected run in Compare', group: 'Runs', keywords: 'reopen show', views: ['runs'] },

@@ -32,6 +32,7 @@ import {
 import { activeFeatures, activeFeaturesRequest, featureReadingEvent, featureReadingRequest } from './feature-readings.ts'
 import { featureWeightsEvent, featureWeightsRequest, firings, firingsRequest } from './feature-weights.ts'
 import { generationEvent, generationRequest } from './generation.ts'
+import { harvestEvent, harvestMergeEvent, harvestMergeRequest, harvestPlan, harvestRequest, unfinishedHarvest } from './harvest.ts'
 import { filePart } from './held-files.ts'
 import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
 import { hitExportEvent, hitExportRequest } from './hit-export.ts'
@@ -182,6 +183,18 @@ export const contract = {
     tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens),
     /** The model's own chat template; one that has none is an error. */
     chatTemplate: procedure.input(z.object({ model: z.string() })).output(chatTemplate)
+  },
+  /** What features of SAEs do on one's own text, as sources of one's own in the mirror. */
+  harvests: {
+    /** What it will take, without beginning it. */
+    plan: procedure.input(harvestRequest).output(harvestPlan),
+    /** One at a time. Ending the stream stops it; what is done is kept, and the same request goes on with it. */
+    run: procedure.input(harvestRequest).output(eventIterator(harvestEvent)),
+    /** Puts shards, or harvests of several texts, together. */
+    merge: procedure.input(harvestMergeRequest).output(eventIterator(harvestMergeEvent)),
+    /** Those that were begun and not ended, newest first. */
+    unfinished: procedure.output(z.array(unfinishedHarvest)),
+    discard: procedure.input(z.object({ file: z.string() }))
   },
   /** Features of an SAE by its files and the runs that are kept, whatever the mirror knows. */
   features: {

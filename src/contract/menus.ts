@@ -35,6 +35,7 @@ export const menus: readonly Menu[] = [
       'separator',
       'explanations.import',
       'explanations.sync',
+      'explanations.harvest',
       'separator',
       {
         label: 'Export the run',

@@ -13,7 +13,7 @@ import { openPromptLibrary } from '../../main/library/prompt-library.ts'
 import { SettingsFile } from '../../main/library/settings-file.ts'
 import { StateFile } from '../../main/library/state-file.ts'
 import { someRun } from '../../main/runs/history-fixture.ts'
-import { unpackAttribution } from '../../main/runs/stored-attribution.ts'
+import { attributions, unpackFinding } from '../../main/runs/stored-finding.ts'
 import { unpackRun } from '../../main/runs/stored-run.ts'
 import type { Draws } from '../draws.ts'
 import { mutateBytes, mutateJson } from '../mutations.ts'
@@ -125,7 +125,7 @@ export const keptRuns: Reader = {
     const isRun = draws.chance(0.5)
     return async () => {
       if (isRun) await unpackRun(bytes, { id: 'a', format: 1, version: '1' })
-      else await unpackAttribution({ number: 1, created_at: 0, format: 1, contents: new Uint8Array(bytes) })
+      else await unpackFinding(attributions, { number: 1, created_at: 0, format: 1, contents: new Uint8Array(bytes) })
     }
   }
 }

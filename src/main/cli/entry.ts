@@ -65,6 +65,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./hooks.ts')).hooks(argv, terminal)
     case 'eval':
       return (await import('./eval.ts')).evaluate(argv, terminal)
+    case 'harvest':
+      return (await import('./harvest.ts')).harvest(argv, terminal)
     case 'inspect':
       return (await import('./inspect.ts')).inspect(argv, terminal)
     case 'import':

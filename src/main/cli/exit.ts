@@ -13,7 +13,7 @@ export function errorDataOf(thrown: unknown): ErrorData {
   return remote.success ? remote.data.data : toErrorData(thrown)
 }
 
-/** Fields of a run's or an evaluation's request that the person gave as options of these names. */
+/** Fields of a run's, an evaluation's or a harvest's request that the person gave as options of these names. */
 const optionOf: Readonly<Record<string, string>> = {
   model: '--model',
   prompt: '--prompt',
@@ -32,6 +32,12 @@ const optionOf: Readonly<Record<string, string>> = {
   save: '--save',
   context: '--context',
   resume: '--resume',
+  texts: '--text',
+  tokens: '--tokens',
+  shard: '--shard',
+  name: '--name',
+  before: '--before',
+  memoryLimit: '--memory-limit',
   source: '--source'
 }
 
@@ -47,7 +53,7 @@ const patchOptionOf: Readonly<Record<string, string>> = {
 
 /** The line for stderr: what is wrong with which file or option, and what to do. Never more than one line. */
 export function errorLine(error: ErrorData): string {
-  const options = /^(run|evaluation)\//.test(error.kind) ? optionOf : error.kind.startsWith('patching/') ? patchOptionOf : {}
+  const options = /^(run|evaluation|harvest)\//.test(error.kind) ? optionOf : error.kind.startsWith('patching/') ? patchOptionOf : {}
   const field = options[error.field ?? ''] ?? error.field
   const named = [error.file, field].filter(name => name !== undefined && !error.message.includes(name))
   const subject = named.length === 0 ? '' : `${named.join(', ')}: `

@@ -16,6 +16,7 @@ export const commands = [
   'attribute',
   'patch',
   'eval',
+  'harvest',
   'check-sae',
   'hooks',
   'inspect',
@@ -44,6 +45,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice attribute --model DIR --sae PATH --prompt TEXT   which features a prediction rests on, by ablating each of them
   splice patch --model DIR --prompt TEXT --source TEXT    where in a model the difference of two prompts sits
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
+  splice harvest --model DIR --sae PATH --text PATH...    what features do on a text of one's own, into the mirror
   splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
@@ -314,6 +316,49 @@ SAELens's run_evals (sae_lens 6.18), which differ.
                             "explainedVariance","cosineSimilarity","ceClean","ceSpliced","ceZeroAblated","ceScore",
                             "klDivergence","klZeroAblated","sequences","features",
                             "saelens":{"all_tokens":{...},"exclude_special_tokens":{...}},...}; losses in nats
+${everywhere}
+
+${exits}
+`,
+  harvest: `splice harvest --model DIR --sae [NAME=]PATH[@HOOK]... --text PATH... --tokens N [--shard I/N] [--name NAME]
+               [--out FILE] [--anew] [--no-bos] [--documents joined|apart] [--context N] [--special-tokens]
+               [--top 20] [--per-interval 5] [--before 20] [--after 11] [--memory-limit GB] [--batch-tokens N]
+               [--sae-norm-factor NAME=F] [--processing auto|none|all|LIST] [--layer-order WHICH]
+               [--provider NAME] [--json]
+splice harvest merge FILE... [--name NAME] [--out FILE] [--no-mirror] [--memory-limit GB] [--json]
+
+Runs text through a model and says of every feature of the SAEs how often it fires, how strongly (maximum, histogram), and
+where: its strongest contexts, and some from each eighth of its activation. It goes into the mirror as a source of one's
+own, MODEL/LAYER-NAME-SAE, which a feature's page, splice feature and filters by density show as they show Neuronpedia's.
+
+What is done is kept after every batch: after Ctrl-C, a kill or a crash the same command goes on where it stopped, and ends
+with the same numbers. A text, model or SAE that has changed meanwhile is refused. Memory is said before it begins and
+does not grow with the tokens; where it does not fit, that is said too, with settings that do.
+
+  --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
+  --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as in splice run, as often as needed: all are read in one pass
+  --text PATH...            files or folders (in these .txt, .md, .jsonl and .ndjson are read). UTF-8; each line is a
+                            document, or the "text" of the JSON object on it (.jsonl, .ndjson); a .json file is an array of
+                            arrays of token ids, used as they are
+  --tokens N                how many tokens to read, BOS included; less where the text ends before
+  --shard I/N               every N-th batch from the I-th on, e.g. 1/4, 2/4, 3/4 and 4/4 on four machines; merge puts the
+                            files together, and what comes out is what one harvest gives
+  --name NAME               what its sources are called, in place of own
+  --out FILE                where it is kept, and stays. Without it in the home, and there only until the mirror has it; a
+                            shard always stays
+  --anew                    forgets what is kept of it, in place of going on
+  --documents, --no-bos     how lines become sequences, as in splice eval
+  --context N               the longest sequence; the shortest that the SAEs' configs say, or 1024; of ids the model's
+  --special-tokens          counts BOS and the like too
+  --top N                   strongest examples of a feature, no two with the same text (20)
+  --per-interval N          examples from each of eight intervals of its activation, chosen by chance (5)
+  --before N, --after N     tokens around an example's token (20, 11)
+  --memory-limit GB         what is held of the features may take so much; half of what is free without it
+  --batch-tokens N          tokens of one pass (2048, fewer for wide SAEs)
+  --no-mirror               merges into --out FILE alone
+  --json                    prints {saes: [{name, hook, features, fired, meanActive, source}], tokens, counted, sequences,
+                            file, inMirror, ...}
+  Processing, layer order and provider: as in splice run.
 ${everywhere}
 
 ${exits}

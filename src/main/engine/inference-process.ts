@@ -13,6 +13,7 @@ import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import type { Prompt, PromptTokens, Provider } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
+import type { HarvestedPass, HarvestJob } from '../inference/harvest-messages.ts'
 import {
   type AnswersJob,
   type AttributionJob,
@@ -256,21 +257,24 @@ export class InferenceProcess {
     onProgress: OnProgress,
     { queue = 'runs', onStep }: { readonly queue?: 'runs' | 'evaluations'; readonly onStep?: Request['onStep'] } = {}
   ): Promise<FromInference> {
-    const turn = this.#queues[queue].then(async () => {
-      this.#atWork += 1
-      this.#setState('busy')
-      try {
-        return await this.#request(make, signal, onProgress, onStep)
-      } finally {
-        this.#atWork -= 1
-        if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
-      }
-    })
+    const turn = this.#queues[queue].then(() => this.#atWorkWith(() => this.#request(make, signal, onProgress, onStep)))
     this.#queues[queue] = turn.then(
       () => undefined,
       () => undefined
     )
     return turn
+  }
+
+  /** Is busy until an answer is there. */
+  async #atWorkWith(ask: () => Promise<FromInference>): Promise<FromInference> {
+    this.#atWork += 1
+    if (this.state !== 'busy') this.#setState('busy')
+    try {
+      return await ask()
+    } finally {
+      this.#atWork -= 1
+      if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
+    }
   }
 
   /** Takes over what an answer says of the process; a graph that the provider refuses runs on the CPU. */
@@ -414,6 +418,25 @@ export class InferenceProcess {
       { queue: 'evaluations' }
     )
     if (answer.kind !== 'evaluate') throw new Error(`the inference process answered an evaluation with ${answer.kind}`)
+    this.#note(job.provider, answer.pass)
+    return answer.pass
+  }
+
+  /**
+   * Runs one pass of a harvest while no run is under way. The next may be asked for before it has its answer, so that nothing waits between
+   * them; they run in the order in which they were asked for. Throws as `run` does.
+   */
+  async harvest(job: HarvestJob, signal: AbortSignal | undefined): Promise<HarvestedPass> {
+    // A process that is to end anew takes over what was asked for; what is asked for behind that waits for it.
+    await this.#queues.evaluations
+    const answer = await this.#atWorkWith(() =>
+      this.#request(
+        id => ({ kind: 'harvest', id, job }),
+        signal,
+        () => undefined
+      )
+    )
+    if (answer.kind !== 'harvest') throw new Error(`the inference process answered a harvest with ${answer.kind}`)
     this.#note(job.provider, answer.pass)
     return answer.pass
   }

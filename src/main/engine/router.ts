@@ -47,7 +47,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, prompts, mirror, downloads, history, notebook, settings, syncs } = services
+  const { library, prompts, mirror, downloads, harvests, history, notebook, settings, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
@@ -121,6 +121,13 @@ export function makeRouter(services: EngineServices) {
       patchOne: os.runs.patchOne.handler(({ input, signal }) => withContractErrors(patch(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
       chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))
+    },
+    harvests: {
+      plan: os.harvests.plan.handler(({ input }) => harvests.plan(input)),
+      run: os.harvests.run.handler(({ input, signal }) => withContractErrors(harvests.run(input, signal))),
+      merge: os.harvests.merge.handler(({ input, signal }) => withContractErrors(harvests.merge(input, signal))),
+      unfinished: os.harvests.unfinished.handler(() => harvests.unfinished()),
+      discard: os.harvests.discard.handler(({ input }) => harvests.discard(input.file))
     },
     features: {
       weights: os.features.weights.handler(({ input, signal }) => withContractErrors(readWeights(input, services, signal))),

@@ -12,6 +12,7 @@ import { maybeNumber } from '../../contract/numbers.ts'
 import { patchedLayer, patchingRequest, patchingResult, patchingStart, patchRequest, patchResult } from '../../contract/patching.ts'
 import { processingFlag, prompt, promptTokens, provider, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
+import { harvestedPass, harvestJob } from './harvest-messages.ts'
 import { jobSae } from './job-sae.ts'
 
 /** A run with everything decided: explicit processing flags, and of each SAE what the person says and what its release says. */
@@ -203,6 +204,7 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('patch-grids'), id: z.int(), patchingJob }),
   z.object({ kind: z.literal('patch-one'), id: z.int(), patchJob }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), job: harvestJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -236,6 +238,7 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('patch-grids'), id: z.int(), result: inferredPatching }),
   z.object({ kind: z.literal('patch-one'), id: z.int(), result: inferredPatch }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), pass: evaluatedPass }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), pass: harvestedPass }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>

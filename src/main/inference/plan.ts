@@ -6,7 +6,7 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { PatchSite } from '../../contract/patching.ts'
 import type { Value } from '../onnx/graph.ts'
 import { encodeModel, type Graph } from '../onnx/model-proto.ts'
-import type { SaeEvaluation, SaeMeasures } from '../sae/splice.ts'
+import type { SaeEvaluation, SaeMeasures, SparseActivations } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
 import type { CacheSlot } from './earlier-positions.ts'
 import { type BestPiece, bestPiece, finalLabel, type LensPiece, lensCapture, lensPiece, normForLens } from './lens-graph.ts'
@@ -51,6 +51,8 @@ export interface PlanRequest {
   readonly continues?: boolean
   /** Whether the SAE is evaluated, which `topK` 0 goes with. */
   readonly evaluates?: boolean
+  /** Whether active features are all that is wanted, which `predictions: 'none'` goes with. */
+  readonly harvests?: boolean
   /**
    * Whether effects of features are looked for, which `topK` 0 goes with: the stage that parts variants is cut in two, so that all
    * before it need not run for each batch of them, and what is read of the final norm, of all positions or the last one, has stages of
@@ -75,6 +77,8 @@ export interface Stage {
   readonly captures: readonly Capture[]
   readonly measures: ReadonlyMap<string, SaeMeasures>
   readonly evaluations: ReadonlyMap<string, SaeEvaluation>
+  /** Active features of SAEs, where a harvest wants them. */
+  readonly sparse: ReadonlyMap<string, SparseActivations>
   /** Activations of SAEs, whole, by the names of outputs; only where effects of features are looked for. */
   readonly activations: ReadonlyMap<string, string>
   /** Whether what variants do is an input of it, or of a stage before it. */
@@ -157,7 +161,7 @@ class StageBuilder {
   }
 
   finish(): Stage {
-    const { graph, captures, measures, evaluations, activations, earlier, isParted } = this.#stage
+    const { graph, captures, measures, evaluations, sparse, activations, earlier, isParted } = this.#stage
     return {
       label: this.#label,
       model: graph.encode(),
@@ -167,6 +171,7 @@ class StageBuilder {
       captures,
       measures,
       evaluations,
+      sparse,
       activations,
       isParted,
       pieces: this.#pieces,
@@ -224,7 +229,9 @@ function mayCutBefore(layer: number, saes: readonly PlannedSae[], layers: number
 function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): void {
   const unread = saes.find(
     ({ name }) =>
-      !stages.some(({ measures, evaluations, activations }) => measures.has(name) || evaluations.has(name) || activations.has(name))
+      !stages.some(({ measures, evaluations, sparse, activations }) =>
+        [measures, evaluations, sparse, activations].some(read => read.has(name))
+      )
   )
   if (unread === undefined) return
   throw new SpliceError('sae/folded', `${unread.sae.path} reads ${unread.hook} with the norm's gain, which this processing folds away`, {

@@ -14,6 +14,8 @@ import {
   type SaeEvaluation,
   type SaeMeasures,
   type SaeValues,
+  type SparseActivations,
+  sparseActivations,
   spliceRows
 } from '../sae/splice.ts'
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
@@ -64,6 +66,8 @@ export interface StageOptions {
    * sums in place of what a run shows.
    */
   readonly evaluates?: boolean
+  /** Whether active features are all that is wanted: over several sequences at once, where `counted` says so, and nothing is spliced. */
+  readonly harvests?: boolean
   /** Whether the logit lens reads the residual stream in front of every block. */
   readonly lens?: boolean
   /** Whether effects of features are looked for: the SAE's activations come out whole, and nothing is measured of it. */
@@ -108,6 +112,7 @@ export class StageGraph implements HookedGraph {
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
+  readonly sparse = new Map<string, SparseActivations>()
   readonly lensReadings: LensReading[] = []
   /** Activations of SAEs, [row, position, dSae], by the names of graph outputs. */
   readonly activations = new Map<string, string>()
@@ -133,7 +138,7 @@ export class StageGraph implements HookedGraph {
   }
 
   get holdsSequences(): boolean {
-    return this.#options.evaluates === true
+    return this.#options.evaluates === true || this.#options.harvests === true
   }
 
   once(name: string, make: () => Value): Value {
@@ -227,6 +232,10 @@ export class StageGraph implements HookedGraph {
     const { graph } = this
     const { name, sae, spliced } = planned
     if (this.#options.evaluates === true) return this.#ablate(planned, values, target, flowing, at)
+    if (this.#options.harvests === true) {
+      this.sparse.set(name, sparseActivations(graph, values.actsPost, graph.input('counted', 'bool', [1, 'position', 1])))
+      return flowing
+    }
     if (this.#options.attributes !== undefined) this.activations.set(name, graph.output(values.actsPost))
     else {
       const measured = graph.input('measured', 'float32', [1, 'position', 1])

@@ -3,6 +3,7 @@ import type { ActionId } from '../../contract/actions.ts'
 import { RunExport } from '../components/export-menu/run-export.svelte.ts'
 import { edits } from '../state/edits.svelte.ts'
 import { evaluation } from '../state/evaluation.svelte.ts'
+import { harvest } from '../state/harvest.svelte.ts'
 import { explanationImport } from '../state/import.svelte.ts'
 import { hashOf, navigation } from '../state/navigation.svelte.ts'
 import { notices } from '../state/notices.svelte.ts'
@@ -153,7 +154,8 @@ function generalActions(): Behaviours {
     'go.back': { act: () => navigation.back(), why: navigation.canGoBack ? undefined : 'there is nothing before this' },
     'go.forward': { act: () => navigation.forward(), why: navigation.canGoForward ? undefined : 'there is nothing after this' },
     'explanations.import': { act: () => (explanationImport.open = true) },
-    'explanations.sync': { act: () => explanationSync.show() }
+    'explanations.sync': { act: () => explanationSync.show() },
+    'explanations.harvest': { act: () => harvest.show() }
   }
 }
 
