@@ -93,6 +93,36 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'Patching, empty',
+    shows: ['views/patching/patching.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'patching')
+      await page.getByTestId('empty-note').waitFor()
+    }
+  },
+  {
+    name: 'Patching, a cell',
+    shows: ['views/patching/patching.svelte', 'views/patching/patch-heat.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'patching?site=resid_pre&layer=1&token=8')
+      await page.getByTestId('source').fill(wormhole.replace('time', 'space'))
+      await page.getByTestId('site-z').check()
+      await page.getByTestId('patch-start').click()
+      await page.getByTestId('grid-z').waitFor()
+      await page.getByTestId('patch-predictions').waitFor()
+    }
+  },
+  {
+    name: 'Patching, a token taken and the table',
+    shows: ['views/patching/patch-table.svelte', 'views/patching/pair-strip.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'patching')
+      await page.getByTestId('pair-source').locator('[data-position="8"]').click()
+      await page.getByTestId('patch-table').click()
+      await page.getByTestId('patch-rows').waitFor()
+    }
+  },
+  {
     name: 'Generate, empty',
     shows: ['views/generate/generate.svelte'],
     reach: async (page, grounds) => {

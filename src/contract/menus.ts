@@ -112,6 +112,7 @@ export const menus: readonly Menu[] = [
       'go.compare',
       'go.features',
       'go.attribution',
+      'go.patching',
       'go.explanations',
       'go.test-prompt',
       'go.generate',

@@ -5,6 +5,7 @@ import { readArguments } from './arguments.ts'
 import { downloadGrammar, readDownloadRequest } from './download.ts'
 import { errorLine } from './exit.ts'
 import { readHarvestOrder, readMergeOrder } from './harvest-request.ts'
+import { readPatchOrder } from './patch-request.ts'
 import { readRunOrder } from './run-request.ts'
 import { readSaeArguments } from './sae-argument.ts'
 
@@ -256,6 +257,32 @@ describe('splice run', () => {
 
   test('needs a model', () => {
     expect(lineOf(() => readRunOrder(['--prompt', 'x']))).toContain('Add --model DIR')
+  })
+})
+
+describe('what to patch', () => {
+  const order = (...argv: string[]) => readPatchOrder(['--model', '/m', '--prompt', 'x', '--source', 'y', '--target', ' a', ...argv])
+  test('grids at sites and heads, by default of resid_pre, or one cell', () => {
+    expect(order()).toMatchObject({ kind: 'grids', request: { sites: [{ site: 'resid_pre', head: null }], source: { text: 'y' } } })
+    expect(order('--site', 'z', '--site', 'z:3', '--no-history')).toMatchObject({
+      request: { sites: [{ head: null }, { site: 'z', head: 3 }] },
+      run: null
+    })
+    const cell = (...argv: string[]) => order('--cell', ...argv).request
+    expect(cell('2:5')).toMatchObject({ cell: { site: 'resid_pre', layer: 2, position: 5, head: null, from: null } })
+    expect(cell('2:5:1', '--site', 'z', '--from', '4')).toMatchObject({ cell: { site: 'z', position: 5, head: 1, from: 4 } })
+    expect(cell('2:all', '--site', 'z:3')).toMatchObject({ cell: { site: 'z', position: null, head: 3 } })
+  })
+  test.each([
+    [['--site', 'mlp_out:3'], '--site "mlp_out:3" is unknown.'],
+    [['--cell', '2'], '--cell "2" is no cell.'],
+    [['--cell', '2:all', '--from', '1'], '--from is of one position.'],
+    [['--cell', '2:1', '--site', 'z', '--site', 'mlp_out'], '--cell patches at one site.'],
+    [['--cell', '2:1', '--batch-rows', '3'], '--batch-rows is of grids.'],
+    [['--top-k', '3'], '--top-k is of one cell.'],
+    [['--source-ids', '1,2'], '--source and --source-ids are both given.']
+  ])('refuses %j', (argv, message) => {
+    expect(lineOf(() => order(...argv))).toContain(message)
   })
 })
 

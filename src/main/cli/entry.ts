@@ -59,6 +59,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./logit-lens.ts')).logitLens(argv, terminal)
     case 'attribute':
       return (await import('./attribute.ts')).attribute(argv, terminal)
+    case 'patch':
+      return (await import('./patch.ts')).patch(argv, terminal)
     case 'hooks':
       return (await import('./hooks.ts')).hooks(argv, terminal)
     case 'eval':

@@ -32,6 +32,7 @@ const optionOf: Readonly<Record<string, string>> = {
   save: '--save',
   context: '--context',
   resume: '--resume',
+  source: '--source',
   texts: '--text',
   tokens: '--tokens',
   shard: '--shard',
@@ -40,9 +41,20 @@ const optionOf: Readonly<Record<string, string>> = {
   memoryLimit: '--memory-limit'
 }
 
+/** The same for patches, whose positions are those of a cell. */
+const patchOptionOf: Readonly<Record<string, string>> = {
+  source: '--source',
+  sites: '--site',
+  head: '--site',
+  layer: '--cell',
+  position: '--cell',
+  from: '--from'
+}
+
 /** The line for stderr: what is wrong with which file or option, and what to do. Never more than one line. */
 export function errorLine(error: ErrorData): string {
-  const field = /^(run|evaluation|harvest)\//.test(error.kind) ? (optionOf[error.field ?? ''] ?? error.field) : error.field
+  const options = /^(run|evaluation|harvest)\//.test(error.kind) ? optionOf : error.kind.startsWith('patching/') ? patchOptionOf : {}
+  const field = options[error.field ?? ''] ?? error.field
   const named = [error.file, field].filter(name => name !== undefined && !error.message.includes(name))
   const subject = named.length === 0 ? '' : `${named.join(', ')}: `
   const sentence = `${subject}${error.message}`.trim()

@@ -14,6 +14,7 @@ export const commands = [
   'generate',
   'logit-lens',
   'attribute',
+  'patch',
   'eval',
   'harvest',
   'check-sae',
@@ -42,6 +43,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
   splice logit-lens --model DIR --prompt TEXT             what each layer would predict, as it is and with SAEs spliced in
   splice attribute --model DIR --sae PATH --prompt TEXT   which features a prediction rests on, by ablating each of them
+  splice patch --model DIR --prompt TEXT --source TEXT    where in a model the difference of two prompts sits
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
   splice harvest --model DIR --sae PATH --text PATH...    what features do on a text of one's own, into the mirror
   splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
@@ -223,6 +225,39 @@ follows POS cannot matter and is not computed.
                             effect the quantity with the feature ablated minus base: below zero for a log-prob that the
                             feature supports. activation is the largest one, at position
   Model, SAE, prompt, processing, layer order and provider: as in splice run.
+${everywhere}
+
+${exits}
+`,
+  patch: `splice patch --model DIR (--prompt TEXT | --ids 2,106,108) (--source TEXT | --source-ids 2,106,109) [--no-bos]
+           --target TOKEN[-OTHER][@POS] | loss | kl[@POS] [--site SITE]... | --cell LAYER:POS[:HEAD] [--from POS]
+           [--top-k 10] [--batch-rows N] [--processing WHICH] [--layer-order WHICH] [--provider NAME] [--no-history]
+           [--json]
+
+Copies activations of one prompt's run, the source, into that of another of as many tokens, and measures what each copy does
+to a quantity: activation patching, as TransformerLens's patching.py has it, where the source is called the clean run and the
+other one the corrupted run. Every cell is a row of its own; all before it is computed once.
+
+  --prompt TEXT             the prompt that is patched; --ids as in splice run
+  --source TEXT             the prompt that activations come from; --source-ids gives its token ids
+  --target ...              what is measured, as in splice attribute; without POS at the last position. A loss is that of the
+                            tokens of --prompt, whatever runs; kl is KL(base || patched)
+  --site SITE               resid_pre, resid_mid, resid_post, attn_out, mlp_out: every layer and position (resid_pre).
+                            z: every layer and head, all positions at once; z:3: every layer and position of head 3.
+                            As often as needed
+  --cell LAYER:POS[:HEAD]   one patch alone at the one --site, with the predictions before and after; POS all is every
+                            position, HEAD is of z
+  --from POS                of one cell: the source's position that its activation comes from, the same without it
+  --top-k N                 of one cell: how many predictions are listed (10)
+  --batch-rows N            cells at a time; changes no number beyond rounding
+  --no-history              does not keep a run of the prompt, and the grids with it, in the history
+  --json                    prints {base, source, sites: [{site, head, axis, effects, normalised}], quantity, tokens,
+                            sourceTokens, ...}. base and source are the quantity of both runs, an effect the quantity with
+                            the cell patched minus base, [layer][position or head]; normalised divides by source minus base:
+                            0 is the base, 1 the source; null where they are equal. Cells before the first token that differs
+                            and behind POS cannot matter: 0. Of one cell {base, source, patched, effect, normalised,
+                            predictions: {base, patched, source}, ...}
+  Model, prompt, processing, layer order and provider: as in splice run.
 ${everywhere}
 
 ${exits}

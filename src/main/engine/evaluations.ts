@@ -72,7 +72,7 @@ async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServ
   const { path: saePath, name: saeName, ...choices } = request.sae
   const release = job.saes[0]?.release
   const sae = await openSae(saePath, { ...choices, release })
-  const { hook, target } = attach(sae, listHookPoints(transformer), name)
+  const { hook, target } = attach(sae, listHookPoints(transformer, checkpoint.folder), name)
   const { size, stamp } = await fileFacts(corpus.file)
 
   const context = contextOf(request, transformer.shape.context, name, sae)

@@ -180,7 +180,7 @@ export async function prepareHarvest(request: HarvestRequest, { home, mirror }: 
   const name = modelName(checkpoint.folder)
   const transformer = readTransformer(checkpoint, { processing: new Set(flags), layerOrder, hookMlpIn: true })
   const vocabulary = await Vocabulary.open(checkpoint, transformer.specialIds, transformer.bosId)
-  const hookPoints = listHookPoints(transformer)
+  const hookPoints = listHookPoints(transformer, checkpoint.folder)
   const saes = opened.map(({ sae, known }) => ({ sae, known, ...attach(sae, hookPoints, name) }))
   const texts = await findTexts(request.texts)
   const paths = texts.map(text => text.path)

@@ -29,8 +29,13 @@ import {
   type InferredAttribution,
   type InferredGeneration,
   type InferredLens,
+  type InferredPatch,
+  type InferredPatching,
   type LensJob,
   type MeasureResult,
+  type PatchingJob,
+  type PatchingStep,
+  type PatchJob,
   type ReadFeatures,
   type ToInference,
   type WeightsJob
@@ -44,10 +49,13 @@ const cancelPatience = 150
 /** Hears what is under way and how far it is, as a fraction of 1. */
 type OnProgress = (stage: string, fraction: number) => void
 
+/** What work gives before it is done. */
+type StepMessage = Extract<FromInference, { kind: 'step' | 'patching' }>
+
 interface Request {
   readonly message: ToInference
   readonly onProgress: OnProgress
-  readonly onStep: (step: GenerationStep) => void
+  readonly onStep: (message: StepMessage) => void
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
   /** Ends as cancelled, also where the answer was on its way already. */
@@ -151,8 +159,8 @@ export class InferenceProcess {
       request.onProgress(message.stage, message.fraction)
       return
     }
-    if (message.kind === 'step') {
-      request.onStep(message.step)
+    if (message.kind === 'step' || message.kind === 'patching') {
+      request.onStep(message)
       return
     }
     this.#requests.delete(message.id)
@@ -350,7 +358,11 @@ export class InferenceProcess {
     onProgress: OnProgress,
     onStep: (step: GenerationStep) => void
   ): Promise<InferredGeneration> {
-    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, { onStep })
+    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, {
+      onStep: message => {
+        if (message.kind === 'step') onStep(message.step)
+      }
+    })
     if (answer.kind !== 'generate') throw new Error(`the inference process answered a generation with ${answer.kind}`)
     this.#note(generationJob.provider, answer.result)
     return answer.result
@@ -369,6 +381,31 @@ export class InferenceProcess {
     const answer = await this.#inTurn(id => ({ kind: 'attribute', id, attributionJob }), signal, onProgress)
     if (answer.kind !== 'attribute') throw new Error(`the inference process answered an attribution with ${answer.kind}`)
     this.#note(attributionJob.provider, answer.result)
+    return answer.result
+  }
+
+  /** Patches grids of cells, layer by layer; waits and throws as `run` does. */
+  async patchGrids(
+    patchingJob: PatchingJob,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep: (step: PatchingStep) => void
+  ): Promise<InferredPatching> {
+    const answer = await this.#inTurn(id => ({ kind: 'patch-grids', id, patchingJob }), signal, onProgress, {
+      onStep: message => {
+        if (message.kind === 'patching') onStep(message.step)
+      }
+    })
+    if (answer.kind !== 'patch-grids') throw new Error(`the inference process answered patches with ${answer.kind}`)
+    this.#note(patchingJob.provider, answer.result)
+    return answer.result
+  }
+
+  /** Patches one cell; waits and throws as `run` does. */
+  async patchOne(patchJob: PatchJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferredPatch> {
+    const answer = await this.#inTurn(id => ({ kind: 'patch-one', id, patchJob }), signal, onProgress)
+    if (answer.kind !== 'patch-one') throw new Error(`the inference process answered a patch with ${answer.kind}`)
+    this.#note(patchJob.provider, answer.result)
     return answer.result
   }
 

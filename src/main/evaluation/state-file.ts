@@ -8,10 +8,13 @@ import v8 from 'node:v8'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
-import { whyUnreadable } from '../checkpoint/open-file.ts'
+import { readSmall, whyUnreadable } from '../checkpoint/open-file.ts'
 import { removeLeftovers, underAnotherName } from '../corpus/unfinished-files.ts'
 import { type EvaluatedPass, evaluatedPass } from '../inference/evaluation-messages.ts'
 import { type EvaluationState, evaluationState } from './evaluation-state.ts'
+
+/** Sums of an SAE of a million features, and a window's passes, take less. */
+const mostBytes = 1024 ** 3
 
 const firstLine = Buffer.from('splice evaluation 1\n')
 
@@ -42,10 +45,19 @@ function decode(bytes: Buffer): { records: unknown[]; end: number } {
     const end = at + 8 + bytes.readUInt32LE(at)
     const payload = bytes.subarray(at + 8, end)
     if (end > bytes.length || crc32(payload) !== bytes.readUInt32LE(at + 4)) break
-    records.push(v8.deserialize(payload))
+    records.push(deserialized(payload))
     at = end
   }
   return { records, end: at }
+}
+
+/** A record's value; null where its bytes, whole as they are, are none of this Node's. */
+function deserialized(payload: Buffer): unknown {
+  try {
+    return v8.deserialize(payload)
+  } catch {
+    return null
+  }
 }
 
 function failure(file: string, thrown: unknown): SpliceError {
@@ -160,7 +172,7 @@ export class StateFile {
 
 async function readIfThere(file: string): Promise<Buffer | null> {
   try {
-    return await fs.readFile(file)
+    return await readSmall(file, mostBytes)
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
     throw new SpliceError('evaluation/state', `${file} ${whyUnreadable(thrown)}`, { file, field: 'resume', hint: 'Name another file.' })

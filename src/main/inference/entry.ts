@@ -4,6 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { patchSite } from '../../contract/patching.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
 import { attribute } from './attribution.ts'
@@ -17,8 +18,10 @@ import { KeptActivations } from './kept-activations.ts'
 import { readLens } from './lens.ts'
 import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
-import { type FromInference, type ToInference, toInference } from './messages.ts'
+import { type FromInference, type PatchingStep, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
+import { patchGrids } from './patch-grids.ts'
+import { patchOne } from './patch-one.ts'
 import { defaultBudget } from './plan.ts'
 import { tokenizePrompt } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, runJob } from './run.ts'
@@ -41,6 +44,8 @@ const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 const lensState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that ablate features. */
 const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
+/** Plans that patch: one of whole blocks, and one for each site. */
+const patchingState: InferenceState = { ...state, plans: new CompiledPlans(1 + patchSite.options.length) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
@@ -175,6 +180,14 @@ async function answer(message: ToInference): Promise<void> {
     } else if (message.kind === 'attribute') {
       const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
       send({ kind: 'attribute', id: message.id, result: await attribute(message.attributionJob, attributionState, pause) })
+    } else if (message.kind === 'patch-grids') {
+      const { id, patchingJob } = message
+      const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
+      const onStep = (step: PatchingStep) => send({ kind: 'patching', id, step })
+      send({ kind: 'patch-grids', id, result: await patchGrids(patchingJob, patchingState, pause, onStep) })
+    } else if (message.kind === 'patch-one') {
+      const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
+      send({ kind: 'patch-one', id: message.id, result: await patchOne(message.patchJob, patchingState, pause) })
     } else if (message.kind === 'evaluate') {
       const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
       send({ kind: 'evaluate', id: message.id, pass })

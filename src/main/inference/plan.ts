@@ -3,6 +3,7 @@
  * Stages hand over the residual stream [row, position, dModel], then what the unembedding multiplies.
  */
 import { SpliceError } from '../../contract/errors.ts'
+import type { PatchSite } from '../../contract/patching.ts'
 import type { Value } from '../onnx/graph.ts'
 import { encodeModel, type Graph } from '../onnx/model-proto.ts'
 import type { SaeEvaluation, SaeMeasures, SparseActivations } from '../sae/splice.ts'
@@ -10,7 +11,15 @@ import type { Transformer } from '../transformer/family.ts'
 import type { CacheSlot } from './earlier-positions.ts'
 import { type BestPiece, bestPiece, finalLabel, type LensPiece, lensCapture, lensPiece, normForLens } from './lens-graph.ts'
 import { type LogitPiece, logitPiece, type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
-import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions, variantInputs } from './stage-graph.ts'
+import {
+  type Capture,
+  type CaptureFilter,
+  type PlannedSae,
+  patchInputs,
+  StageGraph,
+  type StageOptions,
+  variantInputs
+} from './stage-graph.ts'
 
 /** How a run is cut: parameters that one stage may hold, and rows times positions that a piece of the vocabulary takes at a time. */
 export interface StageBudget {
@@ -50,6 +59,11 @@ export interface PlanRequest {
    * its own.
    */
   readonly attributes?: 'all' | 'last'
+  /**
+   * Where activations of another prompt may stand in, which `attributes` goes with: every stage is cut in two at it, and nothing is
+   * made of the final norm.
+   */
+  readonly patches?: PatchSite
   readonly budget: StageBudget
 }
 
@@ -84,7 +98,7 @@ export interface Plan {
 }
 
 /** Names of what stages hand over. */
-const handedOver = { residual: 'residual', final: 'final', target: 'target' } as const
+export const handedOver = { residual: 'residual', final: 'final', target: 'target', unpatched: 'unpatched' } as const
 
 /** The ranges of token ids that one piece of the unembedding covers. */
 export function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
@@ -169,9 +183,9 @@ class StageBuilder {
     }
   }
 
-  /** The stage in two, where variants part: what is the same for all of them, and the rest. */
-  finishCut(saes: readonly PlannedSae[]): Stage[] {
-    const { first, second, handedOver } = this.#stage.graph.cut(variantInputs(saes))
+  /** The stage in two, where the inputs in which rows differ come in: what is the same for all of them, and the rest. */
+  finishCut(inputs: ReadonlySet<string>): Stage[] {
+    const { first, second, handedOver } = this.#stage.graph.cut(inputs)
     const whole = this.finish()
     const part = (graph: Graph, more: Pick<Stage, 'label' | 'carries' | 'activations' | 'isParted'>): Stage => ({
       ...whole,
@@ -243,8 +257,11 @@ export function makePlan(request: PlanRequest): Plan {
   const options: StageOptions = { ...request, lens: request.predictions === 'lens' }
   let wasParted = false
   const finish = (): void => {
-    const { isParted } = builder.graph
-    if (request.attributes !== undefined && isParted && !wasParted) stages.push(...builder.finishCut(request.saes))
+    const { isParted, unpatched } = builder.graph
+    if (unpatched !== null) {
+      builder.carry(handedOver.unpatched, unpatched)
+      stages.push(...builder.finishCut(new Set(Object.values(patchInputs))))
+    } else if (request.attributes !== undefined && isParted && !wasParted) stages.push(...builder.finishCut(variantInputs(request.saes)))
     else stages.push(builder.finish())
     wasParted = isParted
   }
@@ -256,7 +273,7 @@ export function makePlan(request: PlanRequest): Plan {
       areParted.push(...builder.keepLensReadings(transformer))
       builder.carry(handedOver.residual, residual)
       finish()
-      builder = new StageBuilder(`block ${layer}`, options, builder.graph.isParted)
+      builder = new StageBuilder(`block ${layer}`, options, builder.graph.isParted && request.patches === undefined)
       residual = builder.graph.graph.input(handedOver.residual, 'float32', ['row', 'position', dModel])
     }
     residual = transformer.block(builder.graph, layer, residual)
@@ -285,7 +302,7 @@ export function makePlan(request: PlanRequest): Plan {
     builder.carry(handedOver.final, request.attributes === 'last' ? builder.graph.graph.slice(final, 1, -1) : final)
     finish()
     refuseUnread(request.saes, stages)
-    return { stages: [...stages, ...readoutStages(request, pieces)] }
+    return { stages: request.patches === undefined ? [...stages, ...readoutStages(request, pieces)] : stages }
   }
   const target = targetLogits(builder.graph.graph, transformer.unembedding, final)
   builder.carry(handedOver.target, target)

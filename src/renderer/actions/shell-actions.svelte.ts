@@ -23,7 +23,7 @@ import { nextZoom } from '../state/zoom.ts'
 import type { Action, Behaviour, Behaviours } from './registry.svelte.ts'
 
 /** Views that have a prompt of their own to write. */
-const promptViews = ['compare', 'features', 'attribution', 'test-prompt', 'generate', 'hooks', 'lens']
+const promptViews = ['compare', 'features', 'attribution', 'patching', 'test-prompt', 'generate', 'hooks', 'lens']
 
 const noModel = 'no model is open'
 const noSae = 'no SAE is open'
@@ -54,6 +54,7 @@ function viewActions(views: readonly string[]): Behaviours {
     ...go('go.compare', 'compare', () => navigation.go(hashOf('compare', [], { token: selection.token ?? undefined }))),
     ...go('go.features', 'features', to('features')),
     ...go('go.attribution', 'attribution', to('attribution')),
+    ...go('go.patching', 'patching', to('patching')),
     ...go('go.explanations', 'explanations', to('explanations')),
     ...go('go.test-prompt', 'test-prompt', to('test-prompt')),
     ...go('go.generate', 'generate', to('generate')),
