@@ -166,7 +166,8 @@ export const harvestFiles: Reader = {
   mayWrite: true,
   async prepare(draws, folder) {
     const file = path.join(folder, 'one.harvest')
-    const bytes = await (harvestBytes ??= writeHarvest(file))
+    harvestBytes ??= writeHarvest(file)
+    const bytes = await harvestBytes
     // Contents that are broken behind a checksum that is right, too.
     const first = bytes.indexOf(0x0a) + 1
     const length = bytes.readUInt32LE(first)
