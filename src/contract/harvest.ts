@@ -82,7 +82,7 @@ export const harvestedSae = z.object({
   path: z.string(),
   hook: z.string(),
   hookOut: z.string().nullable(),
-  features: z.int(),
+  features: z.int().positive(),
   source: z.string()
 })
 export type HarvestedSae = z.infer<typeof harvestedSae>

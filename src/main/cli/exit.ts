@@ -32,13 +32,13 @@ const optionOf: Readonly<Record<string, string>> = {
   save: '--save',
   context: '--context',
   resume: '--resume',
+  source: '--source',
   texts: '--text',
   tokens: '--tokens',
   shard: '--shard',
   name: '--name',
   before: '--before',
-  memoryLimit: '--memory-limit',
-  source: '--source'
+  memoryLimit: '--memory-limit'
 }
 
 /** The same for patches, whose positions are those of a cell. */
