@@ -5,6 +5,7 @@ import { maybeNumber } from './numbers.ts'
 import {
   activeFeature,
   layerOrder,
+  precision,
   processing,
   processingFlag,
   prompt,
@@ -84,6 +85,7 @@ export const attributionRequest = z.object({
   processing: processing.default('auto'),
   layerOrder: layerOrder.default('checkpoint'),
   provider: provider.default('auto'),
+  precision: precision.optional(),
   /** Rows of a batch; changes no number beyond rounding. Without it, what is quick and fits into memory. */
   batchRows: z.int().min(1).max(4096).optional(),
   /** The run of the history that the result is kept with. */

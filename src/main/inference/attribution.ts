@@ -10,6 +10,7 @@ import { ablatedVariant, type Candidate, Candidates, chooseCandidates } from './
 import { RowTensor } from './activation.ts'
 import type { Compiled, CompiledStage } from './compiled.ts'
 import { pick } from './feeds.ts'
+import { rowBytes } from './memory.ts'
 import type { AttributionJob, InferredAttribution } from './messages.ts'
 import type { PlanRequest } from './plan.ts'
 import { neededTokens, QuantityReader, resolveQuantity } from './quantity.ts'
@@ -24,9 +25,7 @@ const mostBytes = 768e6
 
 /** How many rows a batch has. */
 function rowsOfBatch({ transformer: { shape } }: Prepared['model'], positions: number): number {
-  const wide = 3 * shape.dMlp + 8 * shape.dModel + 4 * shape.heads * shape.dHead
-  const bytes = 4 * (positions * wide + 3 * shape.heads * positions * positions)
-  return Math.max(1, Math.min(Math.ceil(usualPositions / positions), Math.floor(mostBytes / bytes)))
+  return Math.max(1, Math.min(Math.ceil(usualPositions / positions), Math.floor(mostBytes / rowBytes(shape, positions))))
 }
 
 /** Throws `run/target` for features that the SAE does not have. */
@@ -69,15 +68,15 @@ export async function attribute(job: AttributionJob, state: InferenceState, paus
     budget: state.budget
   })
   const { compiled, chosen, warning } = await compileOrFallBack(
-    provider =>
+    choice =>
       state.plans.get(
-        JSON.stringify(['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads, provider.provider]),
+        JSON.stringify(['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads]),
         request,
-        provider.provider,
+        choice,
         model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction * 0.05)
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const opened = performance.now()
   const reader = new QuantityReader(

@@ -2,7 +2,7 @@
  * One stage's graph, with what a run wants of it: hook points to capture and SAEs to read and splice. A family writes its
  * forward pass into this; every hook point passes through `hook`.
  */
-import { GraphBuilder, type Value } from '../onnx/graph.ts'
+import { GraphBuilder, type Placement, type Value } from '../onnx/graph.ts'
 import { changeActivations, decoderRows } from '../sae/edits.ts'
 import type { MappedSae } from '../sae/sae.ts'
 import {
@@ -51,6 +51,8 @@ export interface Capture {
 }
 
 export interface StageOptions {
+  /** Where the weights lie while the graph runs; mapped by the CPU by default. */
+  readonly placement?: Placement
   readonly saes: readonly PlannedSae[]
   readonly capture: CaptureFilter
   readonly topFeatures: number
@@ -98,7 +100,7 @@ export function transcoderPrefix({ target }: PlannedSae, saes: readonly PlannedS
 }
 
 export class StageGraph implements HookedGraph {
-  readonly graph = new GraphBuilder()
+  readonly graph: GraphBuilder
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
@@ -115,6 +117,7 @@ export class StageGraph implements HookedGraph {
   #isParted: boolean
 
   constructor(options: StageOptions, isParted = false) {
+    this.graph = new GraphBuilder(options.placement)
     this.#options = options
     this.#isParted = isParted
     if (options.continues === true) this.earlier = new CachedPositions(this.graph, () => this.#isParted)

@@ -1,6 +1,6 @@
 /** Weights of a file as graph values: mapped in place, upcast where they are stored in fewer bits. */
 import { SpliceError } from '../../contract/errors.ts'
-import type { GraphBuilder, Value } from './graph.ts'
+import type { GraphBuilder, Placement, Value } from './graph.ts'
 import type { ElementType } from './model-proto.ts'
 
 /** Where a weight's bytes lie; `dtype` by safetensors' names. */
@@ -46,22 +46,49 @@ export function mapAsFloat32(graph: GraphBuilder, weight: Weight): Value {
   return graph.cast(mapWeight(graph, weight), 'float32')
 }
 
+/**
+ * Some of a weight's places along an axis, in float32. The CPU picks them from the mapped file, so that no device holds an embedding for
+ * the sake of a prompt's rows of it.
+ */
+export function pickFromWeight(graph: GraphBuilder, weight: Weight, places: Value, axis = 0): Value {
+  return graph.onHost(() => graph.cast(graph.gather(mapWeight(graph, weight), places, axis), 'float32'))
+}
+
 /** How many values of a 16-bit weight are float32 at a time: 4 MB. */
 const castAtOnce = 2 ** 20
 
+type Products = Placement['products']
+
+/** A product with a weight in float16, from float32 to float32: for a device that holds the weight in float16. */
+function multiplyInFloat16(graph: GraphBuilder, x: Value, weight: Weight, multiply: (x: Value, weight: Value) => Value): Value {
+  return graph.cast(multiply(graph.cast(x, 'float16'), graph.cast(mapWeight(graph, weight), 'float16')), 'float32')
+}
+
 /**
- * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. A 16-bit weight is
+ * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. A mapped 16-bit weight is
  * upcast some rows at a time, so that its float32 values stay in the processor's cache and never fill memory.
  */
-export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value): Value {
+export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value, products: Products = 'float32'): Value {
   const [out = 0, width = 0] = weight.shape
-  const step = weight.dtype === 'F32' ? out : Math.max(16, Math.floor(castAtOnce / width))
-  if (step >= out) return graph.linear(x, mapAsFloat32(graph, weight), bias)
-  const products: Value[] = []
-  for (let start = 0; start < out; start += step) {
-    products.push(graph.linear(x, mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step)))))
+  if (products === 'float16') {
+    const product = multiplyInFloat16(graph, x, weight, (narrow, matrix) => graph.linear(narrow, matrix))
+    return bias === undefined ? product : graph.add(product, bias)
   }
-  const product = graph.concatenate(products, -1)
+  const isWhole = weight.dtype === 'F32' || graph.placement.weights === 'device'
+  const step = isWhole ? out : Math.max(16, Math.floor(castAtOnce / width))
+  if (step >= out) return graph.linear(x, mapAsFloat32(graph, weight), bias)
+  const parts: Value[] = []
+  for (let start = 0; start < out; start += step) {
+    parts.push(graph.linear(x, mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step)))))
+  }
+  const product = graph.concatenate(parts, -1)
+  return bias === undefined ? product : graph.add(product, bias)
+}
+
+/** `x @ weight (+ bias)` of matrices, x [n, in], weight [in, out], bias [out]: GPT-2's linear layers. */
+export function multiplyInOut(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value, products: Products = 'float32'): Value {
+  if (products === 'float32') return graph.linearInOut(x, mapAsFloat32(graph, weight), bias)
+  const product = multiplyInFloat16(graph, x, weight, (narrow, matrix) => graph.linearInOut(narrow, matrix))
   return bias === undefined ? product : graph.add(product, bias)
 }
 
