@@ -29,6 +29,7 @@ const optionOf: Readonly<Record<string, string>> = {
   features: '--features',
   groups: '--group',
   provider: '--provider',
+  precision: '--precision',
   save: '--save',
   context: '--context',
   resume: '--resume'
@@ -36,7 +37,7 @@ const optionOf: Readonly<Record<string, string>> = {
 
 /** The line for stderr: what is wrong with which file or option, and what to do. Never more than one line. */
 export function errorLine(error: ErrorData): string {
-  const field = /^(run|evaluation)\//.test(error.kind) ? (optionOf[error.field ?? ''] ?? error.field) : error.field
+  const field = /^(run|evaluation|inference)\//.test(error.kind) ? (optionOf[error.field ?? ''] ?? error.field) : error.field
   const named = [error.file, field].filter(name => name !== undefined && !error.message.includes(name))
   const subject = named.length === 0 ? '' : `${named.join(', ')}: `
   const sentence = `${subject}${error.message}`.trim()

@@ -55,3 +55,43 @@ export async function tryProvider(provider: Exclude<Provider, 'auto'>): Promise<
     return { float16: false }
   }
 }
+
+/** Widths of the square matrix by which 64 rows are multiplied 8 times; a larger one where the one before took less than 20 ms. */
+const widths = [256, 1024, 4096]
+const quick = 20
+
+/** How many billions of operations a second a provider does in products of float32 matrices that it holds. Throws what it throws. */
+export async function measureRate(provider: Exclude<Provider, 'auto'>): Promise<number> {
+  let rate = 0
+  for (const wide of widths) {
+    const { operations, milliseconds } = await timeProducts(provider, wide)
+    rate = operations / milliseconds / 1e6
+    if (milliseconds > quick) break
+  }
+  return rate
+}
+
+async function timeProducts(provider: Exclude<Provider, 'auto'>, wide: number): Promise<{ operations: number; milliseconds: number }> {
+  const { Tensor } = await onnxRuntime()
+  const [rows, times] = [64, 8]
+  const graph = new GraphBuilder()
+  let value = graph.input('x', 'float32', [rows, wide])
+  const matrix = graph.input('matrix', 'float32', [wide, wide])
+  // What is copied there once is multiplied by many times; what comes back is small.
+  for (let time = 0; time < times; time++) value = graph.matmul(value, matrix)
+  const output = graph.output(graph.sum(value, [1]))
+  const session = await createSession(graph.encode(), { provider, precision: 'fp32' }, { isTrial: true })
+  try {
+    const feeds = {
+      x: new Tensor('float32', new Float32Array(rows * wide).fill(1), [rows, wide]),
+      matrix: new Tensor('float32', new Float32Array(wide * wide).fill(1 / wide), [wide, wide])
+    }
+    // The first run compiles.
+    await session.run(feeds, [output])
+    const started = performance.now()
+    await session.run(feeds, [output])
+    return { operations: 2 * rows * wide * wide * times, milliseconds: performance.now() - started }
+  } finally {
+    await session.release()
+  }
+}
