@@ -36,7 +36,7 @@ import {
   type WeightsJob
 } from '../inference/messages.ts'
 import type { ProcessChoice } from '../inference/standards.ts'
-import { diedError, type ProcessDeath, processDeath } from './process-death.ts'
+import { diedError, LastWords, type ProcessDeath, processDeath } from './process-death.ts'
 import { processEntry } from './process-entry.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
@@ -123,13 +123,19 @@ export class InferenceProcess {
     const child = fork(processEntry('inference'), [JSON.stringify(choice)], {
       serialization: 'advanced',
       execPath: process.execPath,
-      execArgv: []
+      execArgv: [],
+      stdio: ['inherit', 'inherit', 'pipe', 'ipc']
     })
+    const printed = new LastWords()
+    child.stderr?.on('data', (chunk: Buffer) => printed.hear(chunk))
     this.threadsChosen = choice.threads !== null
     this.#child = child
     this.#isReady = false
     child.on('message', raw => this.#receive(raw))
-    child.on('exit', (code, signal) => this.#onExit(child, processDeath(code, signal)))
+    child.on('exit', (code, signal) => {
+      if (this.#child === child && !this.#killedOnPurpose && !this.#closed) printed.say()
+      this.#onExit(child, processDeath(code, signal))
+    })
     child.on('error', error => this.#onExit(child, { how: error.message, isCrash: false, mayBeMemory: false }))
     return child
   }

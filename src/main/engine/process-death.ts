@@ -32,3 +32,24 @@ export function diedError({ how, mayBeMemory }: ProcessDeath, need: string | nul
     hint: 'Run again. If it ends each time, the model may not fit in memory: shorten the prompt, or run fewer variants at a time.'
   })
 }
+
+/** How much of what it printed is kept, in bytes. */
+const keptBytes = 4096
+
+/**
+ * What a process prints on stderr. Drivers and ONNX Runtime print there what is also thrown, or is no matter at all: it is passed on when the
+ * process has ended by itself, or where SPLICE_DEBUG is set.
+ */
+export class LastWords {
+  #kept = Buffer.alloc(0)
+
+  hear(chunk: Buffer): void {
+    if (process.env.SPLICE_DEBUG !== undefined) process.stderr.write(chunk)
+    else this.#kept = Buffer.concat([this.#kept, chunk]).subarray(-keptBytes)
+  }
+
+  say(): void {
+    process.stderr.write(this.#kept)
+    this.#kept = Buffer.alloc(0)
+  }
+}

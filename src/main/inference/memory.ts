@@ -82,17 +82,17 @@ function gigabytes(bytes: number): string {
 export function needInWords({ positions, rows, bytes, deviceBytes }: MemoryNeed): string {
   const count = (number: number, one: string) => `${number.toLocaleString('en')} ${one}${number === 1 ? '' : 's'}`
   const weights = deviceBytes === 0 ? '' : `, and its weights about ${gigabytes(deviceBytes)} of the device's`
-  return `${count(rows, 'row')} of ${count(positions, 'token')} take about ${gigabytes(bytes)} of memory${weights}`
+  return `${count(rows, 'row')} of ${count(positions, 'token')} ${rows === 1 ? 'takes' : 'take'} about ${gigabytes(bytes)} of memory${weights}`
 }
 
 /** The error for a job whose memory did not suffice; `need` is null where it could not be estimated. */
 export function memoryError(need: MemoryNeed | null, { provider, precision }: Target, cause: unknown): SpliceError {
-  const where = provider === 'cpu' ? 'memory' : `${provider}'s memory`
+  const where = provider === 'cpu' ? 'the memory' : `the memory of ${provider}'s device`
   const what = need === null ? '' : `: ${needInWords(need)}`
   const less = 'Shorten the prompt or run fewer variants at a time'
   const further =
     provider === 'cpu'
       ? ''
       : `${precision === 'fp32' ? ', halve the weights with --precision fp16' : ''}, or run on the CPU (--provider cpu)`
-  return new SpliceError('inference/memory', `the ${where} did not suffice${what}`, { hint: `${less}${further}.`, mistake: false, cause })
+  return new SpliceError('inference/memory', `${where} did not suffice${what}`, { hint: `${less}${further}.`, mistake: false, cause })
 }
