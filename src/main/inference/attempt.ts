@@ -36,14 +36,14 @@ export async function attempt<Result>(work: () => Promise<Result>, job: Attempte
         hint: 'Leave --precision out; splice doctor tells which devices have float16.'
       })
     }
-    const failure = `${choice.provider} failed: ${said}`
     if (!job.mayRepeat()) {
-      throw new SpliceError('inference/session', failure, {
+      throw new SpliceError('inference/session', `${choice.provider} failed: ${said}`, {
         hint: 'Run on the CPU: --provider cpu, or in Settings.',
         mistake: false,
         cause: thrown
       })
     }
-    return standIn.run({ reason: reasonOfStandIn(choice), warning: failure }, work)
+    const reason = reasonOfStandIn(choice)
+    return standIn.run({ reason, warning: `${reason}: ${said}` }, work)
   }
 }

@@ -187,7 +187,7 @@ export async function compileOrFallBack(
     const isProviders = thrown instanceof SpliceError && thrown.kind === 'inference/session' && choice.provider !== 'cpu'
     if (!isProviders) throw thrown
     const chosen: ProviderChoice = { ...cpu, reason: reasonOfStandIn(choice) }
-    return { compiled: await compile(chosen), chosen, warning: thrown.message }
+    return { compiled: await compile(chosen), chosen, warning: `${chosen.reason}: ${thrown.message}` }
   }
 }
 

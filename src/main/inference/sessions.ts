@@ -62,7 +62,10 @@ export function chooseProvider(asked: Provider, precision?: Precision): Provider
   if (substitute !== undefined) return { ...cpu, ...substitute }
   const { auto } = standards
   const refused = standards.refused[asked]
-  if (refused !== undefined) return { ...cpu, reason: `${asked} is not tried again, so the CPU runs`, warning: `${asked}: ${refused}` }
+  if (refused !== undefined) {
+    const reason = `${asked} is not tried again, so the CPU runs`
+    return { ...cpu, reason, warning: `${reason}: ${refused}` }
+  }
   const chosen: ProviderChoice =
     asked === 'auto' ? auto : { provider: asked, precision: asked === 'cpu' ? 'fp32' : auto.precision, reason: 'asked for by name' }
   if (precision === 'fp16' && chosen.provider === 'cpu') {
