@@ -138,7 +138,7 @@ describe('float16', () => {
   test('as a setting gives way to float32 there, and says so', async () => {
     const { inference, run } = start(null, { provider: 'cpu', threads: null, precision: 'fp16' })
     await inference.ready()
-    expect(inference).toMatchObject({ provider: 'cpu', precision: 'fp32', providerFellBack: true })
+    expect(inference).toMatchObject({ provider: 'cpu', precision: 'fp32', providerFellBack: false })
     expect(inference.providerReason).toContain('float16 is for GPUs')
     expect(best(await run(job({ provider: 'auto' })))).toBe(' there')
   })

@@ -14,7 +14,7 @@ export const processChoice = z.object({
 })
 export type ProcessChoice = z.infer<typeof processChoice>
 
-/** What came of it. `fellBack`: the CPU stands in for what was chosen, or float32 for float16. */
+/** What came of it. `fellBack`: the CPU stands in for the provider that was chosen, or float32 for its float16. */
 export interface ProcessStandards extends ProviderChoice {
   readonly fellBack: boolean
   readonly threads: number
@@ -35,8 +35,8 @@ export async function settleStandards({ provider: asked, precision: wanted, thre
     return { ...choice, ...settled, fellBack }
   }
   const narrow = wanted === 'fp16' ? '; float16 is for GPUs, so it is in float32' : ''
-  if (asked === 'auto') return settle({ ...standards.auto, reason: `${standards.auto.reason}${narrow}` }, narrow !== '')
-  if (asked === 'cpu') return settle({ ...cpu, reason: `${chosen}${narrow}` }, narrow !== '')
+  if (asked === 'auto') return settle({ ...standards.auto, reason: `${standards.auto.reason}${narrow}` }, false)
+  if (asked === 'cpu') return settle({ ...cpu, reason: `${chosen}${narrow}` }, false)
   const trial = refused[asked] ?? (await tried(asked))
   if (typeof trial === 'string') return settle({ ...cpu, reason: `${asked} is chosen, but the CPU runs: ${trial}` }, true)
   const inForce: Precision = wanted === 'fp16' && trial.float16 ? 'fp16' : 'fp32'
