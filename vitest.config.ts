@@ -44,7 +44,6 @@ export default defineConfig({
           pool,
           include: ['e2e/browser/**/*.test.ts'],
           exclude: long,
-          fileParallelism: false,
           // What a person would wait for, on a machine that has other things to do.
           expect: { poll: { timeout: 15_000 } },
           testTimeout: 120_000,

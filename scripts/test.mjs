@@ -36,7 +36,7 @@ const suites = [
   { name: 'build', budget: 30, steps: [['scripts/build.mjs']] },
   { name: 'unit', budget: 235, project: 'unit', gpu: true },
   { name: 'cli', budget: 150, project: 'cli', scripts: true, gpu: true },
-  { name: 'e2e', budget: 445, project: 'e2e', browser: true },
+  { name: 'e2e', budget: 340, project: 'e2e', browser: true },
   { name: 'webgpu', budget: 300, project: 'webgpu', gpu: true, isLong: true }
 ]
 

@@ -10,23 +10,13 @@ import { ablatedVariant, type Candidate, Candidates, chooseCandidates } from './
 import { RowTensor } from './activation.ts'
 import type { Compiled, CompiledStage } from './compiled.ts'
 import { pick } from './feeds.ts'
-import { rowBytes } from './memory.ts'
 import type { AttributionJob, InferredAttribution } from './messages.ts'
 import type { PlanRequest } from './plan.ts'
 import { neededTokens, QuantityReader, resolveQuantity } from './quantity.ts'
+import { rowsOfBatch } from './row-batches.ts'
 import { compileOrFallBack, type InferenceState, type Pause, type Prepared, prepare, promptOf, saeKey } from './run.ts'
 import { chooseProvider, onnxRuntime } from './sessions.ts'
 import { variantFeeds } from './variant-feeds.ts'
-
-/** Rows times positions of a batch where nobody says how many rows: more are no faster, and cancel later. */
-const usualPositions = 1024
-/** Bytes that the values of a batch may take. */
-const mostBytes = 768e6
-
-/** How many rows a batch has. */
-function rowsOfBatch({ transformer: { shape } }: Prepared['model'], positions: number): number {
-  return Math.max(1, Math.min(Math.ceil(usualPositions / positions), Math.floor(mostBytes / rowBytes(shape, positions))))
-}
 
 /** Throws `run/target` for features that the SAE does not have. */
 function checkFeatures({ sae, features = [], groups }: AttributionJob, dSae: number): void {

@@ -25,13 +25,10 @@ type BetweenStages = (label: string, fraction: number) => Promise<void>
 export class CompiledPlans {
   readonly #kept = new Map<string, Compiled & { readonly onDevice: DevicePlan | null }>()
   readonly #most: number
-  readonly #mayGive: boolean
   readonly #device: DeviceMemory
 
-  /** `mayGive` is false where plans are in use while others are opened, which then must not take their memory on a device. */
-  constructor(most = keptPlans, { mayGive = true, device = deviceMemory }: { mayGive?: boolean; device?: DeviceMemory } = {}) {
+  constructor(most = keptPlans, device = deviceMemory) {
     this.#most = most
-    this.#mayGive = mayGive
     this.#device = device
   }
 
@@ -49,7 +46,7 @@ export class CompiledPlans {
     if (kept !== undefined) {
       this.#kept.delete(key)
       this.#kept.set(key, kept)
-      if (kept.onDevice !== null) this.#device.touch(kept.onDevice)
+      if (kept.onDevice !== null) this.#device.use(kept.onDevice)
       return kept
     }
     const plan = makePlan({ ...request(), placement: placementOf(target) })
@@ -57,7 +54,8 @@ export class CompiledPlans {
     const deviceBytes = plan.stages.reduce((sum, stage) => sum + stage.deviceBytes, 0)
     if (isOnDevice) await this.#device.makeRoom(deviceBytes)
     const stages = await this.#open(plan, target, pause)
-    const onDevice = isOnDevice ? this.#device.add({ bytes: deviceBytes, mayGive: this.#mayGive, release: () => this.#drop(key) }) : null
+    const onDevice = isOnDevice ? { bytes: deviceBytes, release: () => this.#drop(key) } : null
+    if (onDevice !== null) this.#device.use(onDevice)
     const compiled = { stages, mappedBytes, onDevice }
     this.#kept.set(key, compiled)
     const [oldest] = this.#kept.keys()

@@ -4,22 +4,35 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { patchSite } from '../../contract/patching.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
 import { attempt } from './attempt.ts'
 import { attribute } from './attribution.ts'
 import { CompiledPlans } from './compiled.ts'
+import { keepingPlans } from './device-memory.ts'
 import { evaluatePass } from './evaluation.ts'
 import { readFeatureWeights } from './feature-weights.ts'
 import { generate } from './generate.ts'
+import { harvestPass } from './harvest.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { readLens } from './lens.ts'
 import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
 import { type MemoryNeed, memoryNeed, needInWords } from './memory.ts'
-import { type EstimatedJob, type FromInference, type GenerationStep, jobIn, type ToInference, toInference } from './messages.ts'
+import {
+  type EstimatedJob,
+  type FromInference,
+  type GenerationStep,
+  jobIn,
+  type PatchingStep,
+  type ToInference,
+  toInference
+} from './messages.ts'
 import { OpenModels } from './models.ts'
+import { patchGrids } from './patch-grids.ts'
+import { patchOne } from './patch-one.ts'
 import { defaultBudget } from './plan.ts'
 import { tokenizePrompt } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, prepare, runJob } from './run.ts'
@@ -44,10 +57,16 @@ const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 const lensState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that ablate features. */
 const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
+/** Plans that patch: one of whole blocks, and one for each site. */
+const patchingState: InferenceState = { ...state, plans: new CompiledPlans(1 + patchSite.options.length) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
-const evaluationState: InferenceState = { ...state, plans: new CompiledPlans(2, { mayGive: false }) }
+const evaluationState: InferenceState = { ...state, plans: new CompiledPlans(2) }
+/** And so have harvests. */
+const harvestState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+/** Passes of harvests are asked for ahead, and run one after the other. */
+let lastHarvest: Promise<unknown> = Promise.resolve()
 const cancelled = new Set<number>()
 /** Jobs of which something was told already. */
 const stepped = new Set<number>()
@@ -90,7 +109,7 @@ function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
   return listen(id)
 }
 
-/** Between the stages of an evaluation, which stands back as long as a person waits for something else. */
+/** Between the stages of an evaluation or a harvest, which stands back as long as a person waits for something else. */
 async function pauseOfEvaluation(id: number): Promise<void> {
   tellMemory()
   await listen(id)
@@ -134,11 +153,25 @@ async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind
   return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, onStep) }
 }
 
+/** A pass after those before it; the answer is on its way before the next one begins, which would block it. */
+function harvest({ id, job }: Extract<ToInference, { kind: 'harvest' }>): Promise<void> {
+  const turn = lastHarvest.then(async () => {
+    await pauseOfEvaluation(id)
+    const pass = await harvestPass(job, harvestState, () => pauseOfEvaluation(id))
+    await new Promise<void>(resolve => {
+      if (process.send === undefined) resolve()
+      else process.send({ kind: 'harvest', id, pass } satisfies FromInference, () => resolve())
+    })
+  })
+  lastHarvest = turn.catch(() => undefined)
+  return turn
+}
+
 /** Nothing runs before it is settled what it runs with. */
 const settled = settleStandards(processChoice.parse(JSON.parse(process.argv[2] ?? '{}')))
 
-/** Does the work of a message. Throws what is wrong with it, and what the runtime throws. */
-async function work(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<FromInference> {
+/** Does the work of a message; null where it has answered already. Throws what is wrong with it, and what the runtime throws. */
+async function work(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<FromInference | null> {
   const { id } = message
   const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
   switch (message.kind) {
@@ -163,6 +196,18 @@ async function work(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<
       return { kind: 'lens', id, lens: await readLens(message.lensJob, lensState, pause) }
     case 'attribute':
       return { kind: 'attribute', id, result: await attribute(message.attributionJob, attributionState, pause) }
+    case 'patch-grids': {
+      const onStep = (step: PatchingStep): void => {
+        stepped.add(id)
+        send({ kind: 'patching', id, step })
+      }
+      return { kind: 'patch-grids', id, result: await patchGrids(message.patchingJob, patchingState, pause, onStep) }
+    }
+    case 'patch-one':
+      return { kind: 'patch-one', id, result: await patchOne(message.patchJob, patchingState, pause) }
+    case 'harvest':
+      await harvest(message)
+      return null
     case 'evaluate':
       return { kind: 'evaluate', id, pass: await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(id)) }
     case 'estimate':
@@ -184,26 +229,29 @@ async function needOf({ inPieces, ...job }: EstimatedJob, target: Target): Promi
   return memoryNeed({ model, saes, positions: tokens.length, rows: job.variants.length, atOnce }, state.budget, target)
 }
 
+/** Does the work of a message, on the CPU where a device cannot. */
+function attempted(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<FromInference | null> {
+  const job = jobIn(message)
+  if (job === null) return work(message)
+  return attempt(() => work(message), {
+    ...job.asked,
+    // A window that has drawn the first tokens must not get them again.
+    mayRepeat: () => !stepped.has(message.id),
+    need: async target => (job.estimated === null ? null : needOf(job.estimated, target))
+  })
+}
+
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
     return
   }
-  const isAwaited = message.kind !== 'evaluate'
+  const isAwaited = message.kind !== 'evaluate' && message.kind !== 'harvest'
   if (isAwaited) awaited += 1
   try {
     await settled
-    const job = jobIn(message)
-    const answered =
-      job === null
-        ? work(message)
-        : attempt(() => work(message), {
-            ...job.asked,
-            // A window that has drawn the first tokens must not get them again.
-            mayRepeat: () => !stepped.has(message.id),
-            need: async target => (job.estimated === null ? null : needOf(job.estimated, target))
-          })
-    send(await answered)
+    const answered = await keepingPlans(() => attempted(message))
+    if (answered !== null) send(answered)
   } catch (thrown) {
     send({ kind: 'error', id: message.id, error: toErrorData(thrown) })
   } finally {

@@ -93,7 +93,11 @@ export function plainReason(message: string): string {
 function sessionOptions(target: Target, isTrial: boolean): InferenceSession.SessionOptions {
   const { provider } = target
   const isMapped = placementOf(target).weights === 'mapped'
-  const session = { disable_prepacking: '1', model_external_initializers_file_folder_path: path.parse(process.cwd()).root }
+  const session = {
+    disable_prepacking: '1',
+    force_spinning_stop: '1',
+    model_external_initializers_file_folder_path: path.parse(process.cwd()).root
+  }
   return {
     executionProviders: provider === 'cpu' ? ['cpu'] : [runtimeNames[provider], 'cpu'],
     // 'all' has a second way of its own to fold float16 weights.
@@ -105,7 +109,7 @@ function sessionOptions(target: Target, isTrial: boolean): InferenceSession.Sess
     // Errors are told by what is thrown; a trial's are expected, and not for stderr.
     logSeverityLevel: isTrial ? 4 : 3,
     extra: {
-      ...(isMapped ? { optimization: { disable_specified_optimizers: 'ConstantFolding' } } : {}),
+      ...(isMapped ? { optimization: { disable_specified_optimizers: 'ConstantFolding;GemmTransposeFusion' } } : {}),
       session: provider === 'cpu' ? session : { ...session, name_based_layer_assignment: `cpu(${hostNodes})` }
     }
   }

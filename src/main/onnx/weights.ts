@@ -54,8 +54,11 @@ export function pickFromWeight(graph: GraphBuilder, weight: Weight, places: Valu
   return graph.onHost(() => graph.cast(graph.gather(mapWeight(graph, weight), places, axis), 'float32'))
 }
 
-/** How many values of a 16-bit weight are float32 at a time: 4 MB. */
-const castAtOnce = 2 ** 20
+/** Most values of a weight that is multiplied at once: 4 MB where it is upcast. */
+const valuesAtOnce = 2 ** 20
+
+/** Most rows of a float32 weight at once: their products stay in the processor's cache. */
+const rowsAtOnce = 2304
 
 type Products = Placement['products']
 
@@ -65,8 +68,10 @@ function multiplyInFloat16(graph: GraphBuilder, x: Value, weight: Weight, multip
 }
 
 /**
- * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. A mapped 16-bit weight is
- * upcast some rows at a time, so that its float32 values stay in the processor's cache and never fill memory.
+ * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. It is computed as
+ * `(weight @ x.T).T`: the runtime packs the right side of a product anew each time, and so packs the few rows of x instead of the
+ * weight. Some rows of the weight go at a time; those of a 16-bit one are upcast, and never fill memory in float32.
+ * A device holds the weight whole, and multiplies by it as it is.
  */
 export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value, products: Products = 'float32'): Value {
   const [out = 0, width = 0] = weight.shape
@@ -74,14 +79,15 @@ export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight
     const product = multiplyInFloat16(graph, x, weight, (narrow, matrix) => graph.linear(narrow, matrix))
     return bias === undefined ? product : graph.add(product, bias)
   }
-  const isWhole = weight.dtype === 'F32' || graph.placement.weights === 'device'
-  const step = isWhole ? out : Math.max(16, Math.floor(castAtOnce / width))
-  if (step >= out) return graph.linear(x, mapAsFloat32(graph, weight), bias)
+  if (graph.placement.weights === 'device') return graph.linear(x, mapAsFloat32(graph, weight), bias)
+  const step = weight.dtype === 'F32' ? rowsAtOnce : Math.max(16, Math.floor(valuesAtOnce / width))
+  const columns = graph.transpose(x, [1, 0])
   const parts: Value[] = []
   for (let start = 0; start < out; start += step) {
-    parts.push(graph.linear(x, mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step)))))
+    parts.push(graph.linearInOut(mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step))), columns))
   }
-  const product = graph.concatenate(parts, -1)
+  const [first] = parts
+  const product = graph.transpose(first !== undefined && parts.length === 1 ? first : graph.concatenate(parts, 0), [1, 0])
   return bias === undefined ? product : graph.add(product, bias)
 }
 
