@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'webgpu',
           pool,
-          include: [`${golden}/{models,saes,edits,logit-lens,generation,answers,attribution,evaluation,hooks,stages}.test.ts`],
+          include: [`${golden}/{models,saes,edits,logit-lens,generation,answers,attribution,patching,evaluation,hooks,stages}.test.ts`],
           env: { SPLICE_GOLDEN_PROVIDER: 'webgpu', VK_DRIVER_FILES: swiftShader },
           testTimeout: 120_000,
           hookTimeout: 120_000

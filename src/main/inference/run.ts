@@ -137,11 +137,19 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     provider: chosen.provider,
     ...precisionOf(chosen),
     providerReason: chosen.reason,
-    warnings: [...prepared.warnings, ...(warning === null ? [] : [warning]), ...result.warnings],
+    warnings: [
+      ...prepared.warnings,
+      ...(warning === null ? [] : [warning]),
+      ...result.warnings,
+      ...(chosen.precision === 'fp16' && result.warnings.length > 0 ? [narrowRange] : [])
+    ],
     milliseconds: { load: loaded - started, compile: ready - loaded, run: finished - ready },
     mappedBytes: state.plans.mappedBytes
   }
 }
+
+/** Said beside numbers that are none, where they may be none for want of range. */
+const narrowRange = 'in float16 a product beyond 65,504 is infinite: in float32 it may be a number'
 
 /** What a result tells of its prompt. */
 export function promptOf({ tokens, bosAdded, spans }: PromptTokens): Omit<PromptTokens, 'warnings'> {
