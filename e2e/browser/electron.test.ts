@@ -1,13 +1,14 @@
 /** The Electron app itself: its built main process and preload, on Electron or on the stand-in for it. */
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stageApp } from '../../scripts/stage-app.mjs'
 import { demo, root, temporaryFolder } from '../command-line.ts'
-import { type ElectronApp, openApp, spawnApp } from '../electron-app.ts'
+import { type ElectronApp, isRealElectron, openApp, spawnApp } from '../electron-app.ts'
 import { afterRun, keepPictureOfFailures, processShown } from '../workbench.ts'
 
 const home = temporaryFolder()
@@ -260,8 +261,7 @@ describe('a second start', () => {
           return { response: chosen, checkboxChecked: false }
         }) as typeof dialog.showMessageBox
       }, response)
-    await startAgain('splice://app/#/compare')
-    await expect.poll(hash).toMatch(/^#\/compare/)
+    await page.evaluate(() => location.assign('#/compare'))
     const link = `splice://open?model=${encodeURIComponent(join(root, 'fixtures/golden/models/none'))}`
     await answerWith(1)
     await startAgain(link)
@@ -322,5 +322,33 @@ describe('the engine', () => {
     await expect.poll(() => isRunning(engine) || isRunning(inference)).toBe(false)
     expect(existsSync(join(home, 'settings.json'))).toBe(true)
     expect(JSON.parse(readFileSync(join(home, 'settings.json'), 'utf8'))).toMatchObject({ window: { width: 1300, height: 820 } })
+  })
+})
+
+// A real binary must not be taken for a packaged one: its fuses and archive are tried by hand.
+describe.skipIf(isRealElectron)('the packaged app', () => {
+  const resources = temporaryFolder()
+  const engine = join(resources, 'engine')
+  const options = () => ({ home: temporaryFolder(), userData: join(temporaryFolder(), 'electron'), resources })
+  beforeAll(() => stageApp(root, join(resources, 'app'), engine))
+
+  test('runs the demo with the engine that lies beside it', async () => {
+    const packaged = await openApp(options())
+    try {
+      const id = await processShown(packaged.page, 'status-engine')
+      expect(readlinkSync(`/proc/${id}/exe`)).toBe(realpathSync(join(engine, 'node')))
+      expect(await packaged.inMain(({ app: { isPackaged } }) => isPackaged)).toBe(true)
+    } finally {
+      await packaged.close()
+    }
+  })
+
+  test('does not start an engine that is not as it was built', async () => {
+    const ran = join(resources, 'ran')
+    appendFileSync(join(engine, 'out/main/engine.js'), `;(await import('node:fs')).writeFileSync(${JSON.stringify(ran)}, '')`)
+    const changed = spawnApp(options())
+    expect(await changed.ended).toBe(1)
+    expect(changed.said()).toMatch(/Splice does not start: out\/main\/engine\.js in .*engine was changed\. .*install Splice again/)
+    expect(existsSync(ran)).toBe(false)
   })
 })
