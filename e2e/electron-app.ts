@@ -118,6 +118,7 @@ async function openStandIn(options: AppOptions): Promise<ElectronApp> {
       else answers.get(message.id)?.(message)
     })
     void started.ended.then(code => {
+      if (code !== 0) process.stderr.write(started.said())
       reject(new Error(`the app ended with ${code}: ${started.said()}`))
       for (const answer of answers.values()) answer({ error: `the app ended with ${code}: ${started.said()}` })
     })
