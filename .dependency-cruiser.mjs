@@ -54,7 +54,21 @@ export default {
       comment: 'An evaluation has passes run by whoever asks for it; it knows their messages, and neither models nor the engine.',
       severity: 'error',
       from: { path: '^src/main/evaluation/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/(?!contract/|main/(checkpoint|evaluation)/|main/inference/evaluation-messages\\.ts$)' }
+      to: { path: '^src/(?!contract/|main/(checkpoint|corpus|evaluation)/|main/inference/evaluation-messages\\.ts$)' }
+    },
+    {
+      name: 'harvest-knows-passes-alone',
+      comment: 'And so does a harvest; what it finds goes to the mirror through the engine.',
+      severity: 'error',
+      from: { path: '^src/main/harvest/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(checkpoint|corpus|harvest)/|main/inference/harvest-messages\\.ts$)' }
+    },
+    {
+      name: 'corpus-is-the-bottom',
+      comment: 'Texts as sequences and passes know nothing of what is made of them.',
+      severity: 'error',
+      from: { path: '^src/main/corpus/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(checkpoint|corpus)/)' }
     },
     {
       name: 'mirror-stands-alone',
@@ -100,10 +114,10 @@ export default {
     },
     {
       name: 'hosts-ask-the-engine',
-      comment: 'The command line and the hosts reach models and SAEs through the engine alone.',
+      comment: 'The command line and the hosts reach models and SAEs through the engine alone; how JSON is bounded is the same for all.',
       severity: 'error',
       from: { path: '^src/(main/(cli|browser-host|electron|index\\.ts)|preload)', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/main/(transformer|sae|onnx|checkpoint|inference)/' }
+      to: { path: '^src/main/(transformer|sae|onnx|checkpoint|inference)/', pathNot: '^src/main/checkpoint/json\\.ts$' }
     },
     {
       name: 'electron-in-its-own-files',

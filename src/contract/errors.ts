@@ -17,6 +17,23 @@ export const errorData = z.object({
 })
 export type ErrorData = z.infer<typeof errorData>
 
+/** Most characters of a message, a hint or a field: a person is to read them. */
+const longestText = 1000
+/** Characters that move a terminal's cursor, or turn what stands around them round. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const steering = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/**
+ * Text that may hold pieces of a foreign file, fit to be shown anywhere: blanks for line ends, escapes for what would steer a
+ * terminal, and no more than a person reads.
+ */
+export function legible(text: string): string {
+  const cut = text.length > longestText ? `${text.slice(0, longestText).toWellFormed()}…` : text
+  return cut
+    .replaceAll(/[\t\r\n]+/g, ' ')
+    .replaceAll(steering, character => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
+}
+
 /** The one error type of the project. Throw it with a kind; anything else that is thrown is a defect. */
 export class SpliceError extends Error {
   readonly kind: string
@@ -25,18 +42,18 @@ export class SpliceError extends Error {
   readonly field: string | undefined
   readonly mistake: boolean
 
-  /** `mistake` defaults to true: most errors are about what the person gave us. */
+  /** `mistake` defaults to true: most errors are about what the person gave us. What is said is made `legible`. */
   constructor(
     kind: string,
     message: string,
     more: { hint?: string; file?: string; field?: string; mistake?: boolean; cause?: unknown } = {}
   ) {
-    super(message, more.cause === undefined ? undefined : { cause: more.cause })
+    super(legible(message), more.cause === undefined ? undefined : { cause: more.cause })
     this.name = 'SpliceError'
     this.kind = kind
-    this.hint = more.hint
+    this.hint = more.hint === undefined ? undefined : legible(more.hint)
     this.file = more.file
-    this.field = more.field
+    this.field = more.field === undefined ? undefined : legible(more.field)
     this.mistake = more.mistake ?? true
   }
 

@@ -3,15 +3,16 @@
  * is exchanged for a cookie; frames pass between WebSocket and engine unread.
  */
 import { randomBytes } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { WebSocketServer } from 'ws'
 import { errorData, SpliceError } from '../../contract/errors.ts'
 import { type EngineDeath, EngineSupervisor } from '../engine/supervisor.ts'
 import { Access } from './access.ts'
 import { HttpApi } from './api/http-api.ts'
 import { openBrowser } from './browser.ts'
+import { type HostLimits, RateLimit, usualLimits } from './limits.ts'
 import { pageFolder, readPage, servePage } from './page.ts'
-import { relaySocket } from './relay.ts'
+import { relaySocket, watchSockets } from './relay.ts'
 
 export interface BrowserHostOptions {
   /** 0 takes any free port. */
@@ -20,6 +21,8 @@ export interface BrowserHostOptions {
   readonly open: boolean
   /** The mirror's file; the home's by default. */
   readonly db?: string
+  /** Others than the usual ones. */
+  readonly limits?: Partial<HostLimits>
 }
 
 export interface BrowserHost {
@@ -35,15 +38,19 @@ const largestFrame = 16 * 1024 * 1024
  * Starts engine and server; settles when both answer. Throws `serve/not-built`, `serve/port` where the port cannot be had, and
  * what keeps the engine from opening.
  */
-export async function startBrowserHost({ port, open, db }: BrowserHostOptions): Promise<BrowserHost> {
+export async function startBrowserHost({ port, open, db, limits: others }: BrowserHostOptions): Promise<BrowserHost> {
+  const limits = { ...usualLimits, ...others }
   const page = readPage(pageFolder())
   const access = new Access()
   const sockets = new WebSocketServer({ noServer: true, maxPayload: largestFrame, perMessageDeflate: false })
   let api: HttpApi | null = null
-  const server = createServer({ requestTimeout: 10_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
-    if (api?.isAsked(request) === true) void api.serve(request, response)
+  const rate = new RateLimit(limits.requestsPerSecond, limits.requestsAtOnce)
+  const server = createServer(serverOptions(limits), (request, response) => {
+    if (!rate.take()) refuseHurry(response)
+    else if (api?.isAsked(request) === true) void api.serve(request, response).catch(() => response.destroy())
     else servePage(request, response, page, access)
   })
+  server.maxConnections = limits.connections
   const address = await listen(server, port)
   let engine: EngineSupervisor
   try {
@@ -56,18 +63,21 @@ export async function startBrowserHost({ port, open, db }: BrowserHostOptions): 
   server.on('upgrade', (request, socket, head) => {
     // A peer that goes away while it is refused is no event.
     socket.on('error', () => socket.destroy())
-    const refusal = access.refuseSocket(request)
+    const isFull = sockets.clients.size >= limits.sockets
+    const refusal = access.refuseSocket(request) ?? (isFull ? '503 Service Unavailable' : null)
     if (refusal !== null) {
       socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
       return
     }
-    sockets.handleUpgrade(request, socket, head, webSocket => relaySocket(webSocket, randomBytes(12).toString('hex'), engine))
+    sockets.handleUpgrade(request, socket, head, webSocket => relaySocket(webSocket, randomBytes(12).toString('hex'), engine, limits))
   })
+  const stopWatching = watchSockets(sockets.clients, limits)
   const url = `${address}/?token=${access.token}`
   if (open) openBrowser(url)
   return {
     url,
     async close() {
+      stopWatching()
       for (const socket of sockets.clients) socket.terminate()
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
@@ -75,6 +85,28 @@ export async function startBrowserHost({ port, open, db }: BrowserHostOptions): 
       await engine.close()
     }
   }
+}
+
+/** Whoever does not say in time what it wants is let go; what is no plain HTTP/1.1 is refused by the parser. */
+function serverOptions(limits: HostLimits): ServerOptions {
+  return {
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: limits.headMs,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: limits.lookEveryMs,
+    requireHostHeader: true,
+    insecureHTTPParser: false
+  }
+}
+
+function refuseHurry(response: ServerResponse): void {
+  const headers = {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Retry-After': '1',
+    'X-Content-Type-Options': 'nosniff',
+    Connection: 'close'
+  }
+  response.writeHead(429, headers).end('Too many requests at once.\n')
 }
 
 /** Listens on loopback and says under which address. */

@@ -67,9 +67,14 @@ export function servePage(request: IncomingMessage, response: ServerResponse, pa
     refuse(response, 405, 'Splice serves pages.')
     return
   }
-  const url = URL.parse(request.url ?? '/', 'http://localhost')
+  // A path and nothing before it: an address there would go before the Host that was looked at.
+  const url = request.url?.startsWith('/') === true ? URL.parse(`http://localhost${request.url}`) : null
   if (url === null) {
     refuse(response, 400, 'That is no address.')
+    return
+  }
+  if (access.isForeignUse(request)) {
+    refuse(response, 403, 'Another site may not use this.')
     return
   }
   if (access.hasToken(url.searchParams.get('token'))) {

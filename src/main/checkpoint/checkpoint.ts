@@ -6,7 +6,8 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
-import { whyUnreadable } from './open-file.ts'
+import { type JsonBounds, parseJson, whyNoJson } from './json.ts'
+import { readText, whyUnreadable } from './open-file.ts'
 import { readSafetensors } from './safetensors.ts'
 import type { StoredTensor, TensorFile } from './tensor.ts'
 
@@ -23,27 +24,34 @@ export interface Checkpoint {
   readonly tokenizerConfigFile: string | null
 }
 
-const maximumJsonBytes = 64 * 1024 * 1024
+/** Far more than any config.json has, and any index of shards. Bytes. */
+const maximumConfigBytes = 4 * 1024 * 1024
+const maximumIndexBytes = 32 * 1024 * 1024
+/** Mixtures of hundreds of experts have 100,000 tensors. */
+const indexBounds: JsonBounds = { depth: 10, values: 500_000 }
 const configSchema = z.looseObject({ model_type: z.string() })
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) })
 
 /** A JSON file by a schema. Throws `checkpoint/config` naming the file and the first field that does not fit. */
-export async function readJsonFile<Schema extends z.ZodType>(file: string, schema: Schema): Promise<z.infer<Schema>> {
+export async function readJsonFile<Schema extends z.ZodType>(
+  file: string,
+  schema: Schema,
+  mostBytes = maximumConfigBytes,
+  bounds?: JsonBounds
+): Promise<z.infer<Schema>> {
   const refuse = (problem: string, field?: string) =>
     new SpliceError('checkpoint/config', `${file} ${problem}`, { file, field, hint: 'Download the file again.' })
   let text: string
   try {
-    const { size } = await fs.stat(file)
-    if (size > maximumJsonBytes) throw refuse(`has ${size} bytes, more than any such file`)
-    text = await fs.readFile(file, 'utf8')
+    text = await readText(file, mostBytes)
   } catch (thrown) {
-    throw thrown instanceof SpliceError ? thrown : refuse(whyUnreadable(thrown))
+    throw refuse(whyUnreadable(thrown))
   }
   let value: unknown
   try {
-    value = JSON.parse(text)
-  } catch {
-    throw refuse('is not JSON')
+    value = parseJson(text, bounds)
+  } catch (thrown) {
+    throw refuse(whyNoJson(thrown))
   }
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
@@ -130,7 +138,7 @@ async function readWeights(folder: string): Promise<TensorFile[]> {
 }
 
 async function readShards(folder: string, index: string): Promise<TensorFile[]> {
-  const { weight_map: map } = await readJsonFile(index, indexSchema)
+  const { weight_map: map } = await readJsonFile(index, indexSchema, maximumIndexBytes, indexBounds)
   const names = [...new Set(Object.values(map))].sort()
   for (const name of names) {
     if (name === path.basename(name) && !name.includes('\\') && name !== '..' && name !== '.') continue

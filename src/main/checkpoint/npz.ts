@@ -33,6 +33,9 @@ export interface NpzFile {
 }
 
 const maximumNpyHeader = 64 * 1024
+/** Weights are nearly random and hardly packed. What is larger than this, and packed better than that, fills disks. */
+const largestUnlikely = 64 * 1024 * 1024
+const likeliestRatio = 50
 
 const dtypes: Readonly<Record<string, Dtype>> = {
   f8: 'F64',
@@ -156,6 +159,10 @@ function withElements(npz: NpzFile, array: NpzArray, use: (elements: Transform) 
   return withZip(npz.path, async members => {
     const member = members.find(candidate => candidate.name === `${array.name}.npy`)
     if (member === undefined) return refuse(npz.path, 'zip', `${array.name} is gone since the file was opened`, array.name)
+    if (member.sizeBytes > largestUnlikely && member.sizeBytes > likeliestRatio * member.packedBytes) {
+      const claim = `${array.name} claims ${member.sizeBytes} bytes, packed into ${member.packedBytes}, as no weights ever are`
+      return refuse(npz.path, 'bomb', claim, array.name)
+    }
     const elements = elementsOf(array.headerBytes, array.bigEndian ? byteWidths[array.dtype] : 1)
     await Promise.all([pipeline(await member.stream(), elements), use(elements)])
   })

@@ -49,8 +49,12 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** How many elements a shape has; NaN where the product is not a safe integer or a size is not a natural number. */
+/** Most axes of a tensor: torch's and NumPy's own limit. */
+export const maximumRank = 64
+
+/** How many elements a shape has; NaN where the product is not a safe integer, a size is no natural number or there are too many axes. */
 export function elementCount(shape: readonly number[]): number {
+  if (shape.length > maximumRank) return Number.NaN
   let count = 1
   for (const size of shape) {
     if (!Number.isSafeInteger(size) || size < 0) return Number.NaN

@@ -6,9 +6,9 @@
 import fs from 'node:fs/promises'
 import { SpliceError } from '../../contract/errors.ts'
 import { cachedFile } from './cache-file.ts'
-import { withFile } from './open-file.ts'
+import { type OpenFile, withFile } from './open-file.ts'
 import { PickleError, PickleGlobal, type PickleValue, readPickle } from './pickle.ts'
-import { byteWidths, type Dtype, elementCount, type StoredTensor } from './tensor.ts'
+import { byteWidths, type Dtype, elementCount, maximumRank, type StoredTensor } from './tensor.ts'
 import { memberHead, withZip, type ZipMember } from './zip.ts'
 
 /** A tensor of a torch file: elements `start + sum(index * stride)` of its storage, whose bytes start at `offset` of the file. */
@@ -34,8 +34,13 @@ export interface TorchFile {
 
 const maximumPickleBytes = 16 * 1024 * 1024
 const maximumDepth = 8
+/** Entries of all dictionaries together, each counted as often as it is met: a pickle may name one dictionary many times. */
+const maximumEntries = 200_000
 /** Elements of a view that may take more bytes than its storage, such as a bias expanded from one number. */
 const maximumExpanded = 16 * 1024 * 1024
+/** Bytes that are read to pack a view: so many, and so many times the file. */
+const maximumPacking = 256 * 1024 * 1024
+const packingTimes = 4
 
 const storageTypes: Readonly<Record<string, Dtype>> = {
   'torch.DoubleStorage': 'F64',
@@ -115,8 +120,8 @@ function isNatural(value: PickleValue): value is number {
 }
 
 function naturals(value: PickleValue, what: string): number[] {
-  if (Array.isArray(value) && value.every(isNatural)) return value
-  throw new PickleError(`${what} is no list of natural numbers`)
+  if (Array.isArray(value) && value.length <= maximumRank && value.every(isNatural)) return value
+  throw new PickleError(`${what} is no list of at most ${maximumRank} natural numbers`)
 }
 
 function globalName(value: PickleValue): string {
@@ -135,6 +140,7 @@ function rebuildTensor(args: readonly PickleValue[], untyped: boolean): Rebuilt 
   return new Rebuilt(value.storage, dtype, start, shape, strides)
 }
 
+/** Python 3 makes ordered dictionaries empty and puts their entries in afterwards; Python 2 names them all. */
 function ordered(pairs: PickleValue): Map<PickleValue, PickleValue> {
   if (pairs === undefined) return new Map()
   const isPair = (pair: PickleValue): pair is [PickleValue, PickleValue] => Array.isArray(pair) && pair.length === 2
@@ -142,7 +148,8 @@ function ordered(pairs: PickleValue): Map<PickleValue, PickleValue> {
   return new Map(pairs)
 }
 
-function build(name: string, args: readonly PickleValue[]): PickleValue {
+/** The value of a call. One call may stand for another, and that for no more. */
+function build(name: string, args: readonly PickleValue[], isInner = false): PickleValue {
   switch (name) {
     case 'collections.OrderedDict':
       return ordered(args[0])
@@ -155,8 +162,8 @@ function build(name: string, args: readonly PickleValue[]): PickleValue {
       return args[0]
     case 'torch._tensor._rebuild_from_type_v2': {
       const [rebuild, , inner] = args
-      if (!Array.isArray(inner)) throw new PickleError('a tensor is rebuilt from nothing')
-      return build(globalName(rebuild), inner)
+      if (!Array.isArray(inner) || isInner) throw new PickleError('a tensor is rebuilt from nothing')
+      return build(globalName(rebuild), inner, true)
     }
     case 'torch.Size':
     case 'torch.device':
@@ -185,11 +192,14 @@ const again = 'Download the file again.'
 /** Tensors by their dotted names; what else lies in the dictionaries, such as numbers, is passed over. */
 function collect(root: PickleValue): Map<string, Rebuilt> {
   const found = new Map<string, Rebuilt>()
+  let entries = 0
   const visit = (value: PickleValue, prefix: string, depth: number) => {
     if (value instanceof Rebuilt) found.set(prefix, value)
     if (!(value instanceof Map)) return
     if (depth === maximumDepth) throw new PickleError(`dictionaries are nested more than ${maximumDepth} deep`)
     for (const [key, inner] of value) {
+      entries += 1
+      if (entries > maximumEntries) throw new PickleError(`its dictionaries have more than ${maximumEntries} entries`)
       if (typeof key === 'string') visit(inner, prefix === '' ? key : `${prefix}.${key}`, depth + 1)
     }
   }
@@ -219,6 +229,18 @@ function place(file: string, name: string, tensor: Rebuilt, root: string, member
     return refuse(file, 'storage', `${name} reaches element ${last}, but its storage has ${member.sizeBytes / width}`, again, name)
   }
   return { name, dtype, shape, strides, start, offset: member.dataOffset, byteLength: count * width }
+}
+
+/** Pairs of ordered dictionaries together: one list may be named by many of them. */
+class Pairs {
+  #left = maximumEntries
+
+  /** Takes what a call is to copy. Throws where all calls together copy too much. */
+  take(args: readonly PickleValue[]): void {
+    const [pairs] = args
+    if (Array.isArray(pairs)) this.#left -= pairs.length
+    if (this.#left < 0) throw new PickleError(`its dictionaries have more than ${maximumEntries} entries`)
+  }
 }
 
 /** Reads the pickle and the directory of a torch file. Throws `torch/...` or `zip/broken` naming the file and the tensor. */
@@ -255,8 +277,13 @@ function unpickle(file: string, bytes: Buffer): Map<string, Rebuilt> {
     const hint = 'A file of weights needs no such thing. Do not load it with torch either, unless you trust who made it.'
     refuse(file, 'global', `its pickle names ${name.slice(0, 120)}, which loading it would run`, hint, name.slice(0, 120))
   }
+  const pairs = new Pairs()
+  const buildWithin = (name: string, args: readonly PickleValue[]) => {
+    pairs.take(args)
+    return build(name, args)
+  }
   try {
-    return collect(readPickle(bytes, { allow, build, load: loadStorage }))
+    return collect(readPickle(bytes, { allow, build: buildWithin, load: loadStorage }))
   } catch (thrown) {
     if (thrown instanceof PickleError) return refuse(file, 'pickle', thrown.message, again)
     throw thrown
@@ -300,36 +327,97 @@ export async function mapTorchTensor(torch: TorchFile, tensor: TorchTensor, cach
   return { name, dtype, shape, file, offset: 0, byteLength }
 }
 
-/** Writes a strided view's elements in row-major order, reading the span of one row of the last axis at a time. */
+/** Bytes that are read at once to pack a view, where a row of it does not reach further. */
+const windowBytes = 1024 * 1024
+
+/** Reads ranges of a file that lie near each other. Throws `torch/view` where they are so far apart that packing would never end. */
+class Windows {
+  readonly #torch: TorchFile
+  readonly #name: string
+  readonly #open: OpenFile
+  #left: number
+  #bytes: Buffer = Buffer.alloc(0)
+  #start = 0
+
+  constructor(torch: TorchFile, name: string, open: OpenFile) {
+    this.#torch = torch
+    this.#name = name
+    this.#open = open
+    this.#left = packingTimes * torch.sizeBytes + maximumPacking
+  }
+
+  /** Whether a range is in memory. */
+  has(offset: number, length: number): boolean {
+    return offset >= this.#start && offset + length <= this.#start + this.#bytes.length
+  }
+
+  /** Brings a range into memory. */
+  async move(offset: number, length: number): Promise<void> {
+    const { path, sizeBytes } = this.#torch
+    const bytes = await this.#open.read(offset, Math.max(length, Math.min(windowBytes, sizeBytes - offset)))
+    if (bytes === null) return refuse(path, 'storage', `the file ends inside ${this.#name}`, again, this.#name)
+    this.#left -= bytes.length
+    if (this.#left < 0) return refuseView(path, this.#name)
+    this.#bytes = bytes
+    this.#start = offset
+  }
+
+  /** A range that is in memory. */
+  take(offset: number, length: number): Buffer {
+    return this.#bytes.subarray(offset - this.#start, offset - this.#start + length)
+  }
+}
+
+function refuseView(file: string, name: string): never {
+  return refuse(file, 'view', `${name} is a view that repeats or skips most of its storage`, 'Save a contiguous copy of it.', name)
+}
+
+/** The first elements of a view's rows along the last axis, in their order. */
+function* rowStarts({ shape, strides, start }: TorchTensor): Generator<number, void> {
+  const axes = shape.slice(0, -1).flatMap((size, axis) => (size === 1 ? [] : [{ size, stride: strides[axis] ?? 0, at: 0 }]))
+  for (let at = start; ; ) {
+    yield at
+    let axis = axes.length - 1
+    for (; axis >= 0; axis--) {
+      const turning = axes[axis]
+      if (turning === undefined) return
+      turning.at += 1
+      at += turning.stride
+      if (turning.at < turning.size) break
+      at -= turning.size * turning.stride
+      turning.at = 0
+    }
+    if (axis < 0) return
+  }
+}
+
+/** Writes a strided view's elements in row-major order. */
 async function pack(torch: TorchFile, tensor: TorchTensor, file: string): Promise<void> {
-  const { name, dtype, shape, strides, start, offset, byteLength } = tensor
+  const { name, dtype, shape, strides, offset, byteLength } = tensor
   const width = byteWidths[dtype]
-  const outer = shape.slice(0, -1)
-  const rows = elementCount(outer)
   const length = shape.at(-1) ?? 1
   const stride = strides.at(-1) ?? 1
   const span = ((length - 1) * stride + 1) * width
-  const isModest = byteLength <= 4 * torch.sizeBytes && rows * span <= 4 * torch.sizeBytes
-  if (byteLength / width > maximumExpanded && !isModest) {
-    refuse(torch.path, 'view', `${name} is a view that repeats or skips most of its storage`, 'Save a contiguous copy of it.', name)
-  }
+  if (byteLength / width > maximumExpanded && byteLength > packingTimes * torch.sizeBytes) refuseView(torch.path, name)
   const output = await fs.open(file, 'w')
   try {
     await withFile(torch.path, async open => {
-      for (let row = 0; row < rows; row++) {
-        let rest = row
-        let at = start
-        for (let axis = outer.length - 1; axis >= 0; axis--) {
-          const size = outer[axis] ?? 1
-          at += (rest % size) * (strides[axis] ?? 0)
-          rest = Math.floor(rest / size)
+      const windows = new Windows(torch, name, open)
+      const packed = Buffer.alloc(Math.max(windowBytes, length * width))
+      let filled = 0
+      for (const at of rowStarts(tensor)) {
+        const from = offset + at * width
+        if (!windows.has(from, span)) await windows.move(from, span)
+        const row = windows.take(from, span)
+        if (filled + length * width > packed.length) {
+          await output.appendFile(packed.subarray(0, filled))
+          filled = 0
         }
-        const bytes = await open.read(offset + at * width, span)
-        if (bytes === null) return refuse(torch.path, 'storage', `the file ends inside ${name}`, again, name)
-        const packed = stride === 1 ? bytes : Buffer.alloc(length * width)
-        if (stride !== 1) for (let i = 0; i < length; i++) bytes.copy(packed, i * width, i * stride * width, i * stride * width + width)
-        await output.appendFile(packed)
+        if (stride === 1) row.copy(packed, filled)
+        else for (let i = 0; i < length; i++) row.copy(packed, filled + i * width, i * stride * width, i * stride * width + width)
+        filled += length * width
       }
+      await output.appendFile(packed.subarray(0, filled))
     })
   } finally {
     await output.close()

@@ -2,12 +2,15 @@
 import yauzl from 'yauzl'
 import { SpliceError } from '../../contract/errors.ts'
 
-const maximumMembers = 16_384
+/** Weights of SAEs have a few tensors, torch files of models some hundreds. */
+const maximumMembers = 4096
 
 /** A member of an archive. `dataOffset` is where its bytes start in the file; null where they are compressed. */
 export interface ZipMember {
   readonly name: string
   readonly sizeBytes: number
+  /** In the archive. */
+  readonly packedBytes: number
   readonly dataOffset: number | null
   /** Its bytes, unpacked. */
   stream(): Promise<NodeJS.ReadableStream>
@@ -64,7 +67,13 @@ async function membersOf(zip: yauzl.ZipFile, entries: readonly yauzl.Entry[]): P
     }
     const dataOffset = isStored ? await dataStart(zip, entry) : null
     if (dataOffset !== null && dataOffset + entry.uncompressedSize > zip.fileSize) throw new Error(`it ends inside ${entry.fileName}`)
-    members.push({ name: entry.fileName, sizeBytes: entry.uncompressedSize, dataOffset, stream: () => memberStream(zip, entry) })
+    members.push({
+      name: entry.fileName,
+      sizeBytes: entry.uncompressedSize,
+      packedBytes: entry.compressedSize,
+      dataOffset,
+      stream: () => memberStream(zip, entry)
+    })
   }
   return members
 }

@@ -14,7 +14,9 @@ export const commands = [
   'generate',
   'logit-lens',
   'attribute',
+  'patch',
   'eval',
+  'harvest',
   'check-sae',
   'hooks',
   'inspect',
@@ -41,7 +43,9 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
   splice logit-lens --model DIR --prompt TEXT             what each layer would predict, as it is and with SAEs spliced in
   splice attribute --model DIR --sae PATH --prompt TEXT   which features a prediction rests on, by ablating each of them
+  splice patch --model DIR --prompt TEXT --source TEXT    where in a model the difference of two prompts sits
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
+  splice harvest --model DIR --sae PATH --text PATH...    what features do on a text of one's own, into the mirror
   splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
@@ -225,6 +229,39 @@ ${everywhere}
 
 ${exits}
 `,
+  patch: `splice patch --model DIR (--prompt TEXT | --ids 2,106,108) (--source TEXT | --source-ids 2,106,109) [--no-bos]
+           --target TOKEN[-OTHER][@POS] | loss | kl[@POS] [--site SITE]... | --cell LAYER:POS[:HEAD] [--from POS]
+           [--top-k 10] [--batch-rows N] [--processing WHICH] [--layer-order WHICH] [--provider NAME] [--no-history]
+           [--json]
+
+Copies activations of one prompt's run, the source, into that of another of as many tokens, and measures what each copy does
+to a quantity: activation patching, as TransformerLens's patching.py has it, where the source is called the clean run and the
+other one the corrupted run. Every cell is a row of its own; all before it is computed once.
+
+  --prompt TEXT             the prompt that is patched; --ids as in splice run
+  --source TEXT             the prompt that activations come from; --source-ids gives its token ids
+  --target ...              what is measured, as in splice attribute; without POS at the last position. A loss is that of the
+                            tokens of --prompt, whatever runs; kl is KL(base || patched)
+  --site SITE               resid_pre, resid_mid, resid_post, attn_out, mlp_out: every layer and position (resid_pre).
+                            z: every layer and head, all positions at once; z:3: every layer and position of head 3.
+                            As often as needed
+  --cell LAYER:POS[:HEAD]   one patch alone at the one --site, with the predictions before and after; POS all is every
+                            position, HEAD is of z
+  --from POS                of one cell: the source's position that its activation comes from, the same without it
+  --top-k N                 of one cell: how many predictions are listed (10)
+  --batch-rows N            cells at a time; changes no number beyond rounding
+  --no-history              does not keep a run of the prompt, and the grids with it, in the history
+  --json                    prints {base, source, sites: [{site, head, axis, effects, normalised}], quantity, tokens,
+                            sourceTokens, ...}. base and source are the quantity of both runs, an effect the quantity with
+                            the cell patched minus base, [layer][position or head]; normalised divides by source minus base:
+                            0 is the base, 1 the source; null where they are equal. Cells before the first token that differs
+                            and behind POS cannot matter: 0. Of one cell {base, source, patched, effect, normalised,
+                            predictions: {base, patched, source}, ...}
+  Model, prompt, processing, layer order and provider: as in splice run.
+${everywhere}
+
+${exits}
+`,
   hooks: `splice hooks --model DIR [--sae [NAME=]PATH[@HOOK]]... [--db FILE] [--json]
 
 Lists the hook points that a run can cache, by TransformerLens's names, with their shapes: the batch dimension of 1 comes
@@ -279,6 +316,49 @@ SAELens's run_evals (sae_lens 6.18), which differ.
                             "explainedVariance","cosineSimilarity","ceClean","ceSpliced","ceZeroAblated","ceScore",
                             "klDivergence","klZeroAblated","sequences","features",
                             "saelens":{"all_tokens":{...},"exclude_special_tokens":{...}},...}; losses in nats
+${everywhere}
+
+${exits}
+`,
+  harvest: `splice harvest --model DIR --sae [NAME=]PATH[@HOOK]... --text PATH... --tokens N [--shard I/N] [--name NAME]
+               [--out FILE] [--anew] [--no-bos] [--documents joined|apart] [--context N] [--special-tokens]
+               [--top 20] [--per-interval 5] [--before 20] [--after 11] [--memory-limit GB] [--batch-tokens N]
+               [--sae-norm-factor NAME=F] [--processing auto|none|all|LIST] [--layer-order WHICH]
+               [--provider NAME] [--json]
+splice harvest merge FILE... [--name NAME] [--out FILE] [--no-mirror] [--memory-limit GB] [--json]
+
+Runs text through a model and says of every feature of the SAEs how often it fires, how strongly (maximum, histogram), and
+where: its strongest contexts, and some from each eighth of its activation. It goes into the mirror as a source of one's
+own, MODEL/LAYER-NAME-SAE, which a feature's page, splice feature and filters by density show as they show Neuronpedia's.
+
+What is done is kept after every batch: after Ctrl-C, a kill or a crash the same command goes on where it stopped, and ends
+with the same numbers. A text, model or SAE that has changed meanwhile is refused. Memory is said before it begins and
+does not grow with the tokens; where it does not fit, that is said too, with settings that do.
+
+  --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
+  --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as in splice run, as often as needed: all are read in one pass
+  --text PATH...            files or folders (in these .txt, .md, .jsonl and .ndjson are read). UTF-8; each line is a
+                            document, or the "text" of the JSON object on it (.jsonl, .ndjson); a .json file is an array of
+                            arrays of token ids, used as they are
+  --tokens N                how many tokens to read, BOS included; less where the text ends before
+  --shard I/N               every N-th batch from the I-th on, e.g. 1/4, 2/4, 3/4 and 4/4 on four machines; merge puts the
+                            files together, and what comes out is what one harvest gives
+  --name NAME               what its sources are called, in place of own
+  --out FILE                where it is kept, and stays. Without it in the home, and there only until the mirror has it; a
+                            shard always stays
+  --anew                    forgets what is kept of it, in place of going on
+  --documents, --no-bos     how lines become sequences, as in splice eval
+  --context N               the longest sequence; the shortest that the SAEs' configs say, or 1024; of ids the model's
+  --special-tokens          counts BOS and the like too
+  --top N                   strongest examples of a feature, no two with the same text (20)
+  --per-interval N          examples from each of eight intervals of its activation, chosen by chance (5)
+  --before N, --after N     tokens around an example's token (20, 11)
+  --memory-limit GB         what is held of the features may take so much; half of what is free without it
+  --batch-tokens N          tokens of one pass (2048, fewer for wide SAEs)
+  --no-mirror               merges into --out FILE alone
+  --json                    prints {saes: [{name, hook, features, fired, meanActive, source}], tokens, counted, sequences,
+                            file, inMirror, ...}
+  Processing, layer order and provider: as in splice run.
 ${everywhere}
 
 ${exits}

@@ -136,7 +136,8 @@ export function signed(value: MaybeNumber, digits = 3): string {
   return Number(text) > 0 ? `+${text}` : text
 }
 
-function percent(logProb: MaybeNumber): string {
+/** A probability in per cent. */
+export function percent(logProb: MaybeNumber): string {
   const value = fromMaybeNumber(logProb)
   return value === null ? '-' : `${(100 * Math.exp(value)).toFixed(1)}%`
 }

@@ -15,6 +15,7 @@ import { Notebook } from '../notebook/notebook.ts'
 import { History } from '../runs/history.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
+import { Harvests } from './harvests.ts'
 import { type InferenceChoice, InferenceProcess } from './inference-process.ts'
 import { makeRouter } from './router.ts'
 import { EngineSettings, inferenceChoice } from './settings.ts'
@@ -46,6 +47,7 @@ export interface EngineServices {
   readonly syncs: Syncs
   readonly history: History
   readonly settings: EngineSettings
+  readonly harvests: Harvests
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -66,6 +68,7 @@ class Services implements EngineServices {
   readonly syncs: Syncs
   readonly history: History
   readonly settings: EngineSettings
+  readonly harvests: Harvests
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   readonly #onNotice: (notice: Notice) => void
   #announcing: NodeJS.Timeout | null = null
@@ -98,6 +101,7 @@ class Services implements EngineServices {
       choice
     )
     this.settings = new EngineSettings(home, library, this.inference)
+    this.harvests = new Harvests(this)
   }
 
   async status(): Promise<EngineStatus> {
@@ -169,7 +173,7 @@ class Services implements EngineServices {
     const demo = path.join(resourcesFolder(), 'demo')
     try {
       const known = await this.mirror.sources()
-      if (known.some(source => source.model === 'demo-gemma2-tiny' && source.statistics > 0)) return
+      if (known.some(({ model, statistics, harvest }) => model === 'demo-gemma2-tiny' && statistics > 0 && harvest === null)) return
       const work = this.mirror.importFiles([path.join(demo, 'explanations'), path.join(demo, 'features')], {})
       this.announceStatus()
       await work

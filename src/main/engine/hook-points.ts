@@ -45,7 +45,7 @@ export async function listAllHookPoints(model: string, saes: readonly RunSae[]):
   const checkpoint = await openCheckpoint(model)
   const transformer = readTransformer(checkpoint, { ...plainReading, hookMlpIn: saes.length > 0 })
   const name = modelName(checkpoint.folder)
-  const points = listHookPoints(transformer)
+  const points = listHookPoints(transformer, checkpoint.folder)
   const planned = await Promise.all(saes.map(sae => plan(sae, points, name)))
   return {
     model: { path: checkpoint.folder, name, layers: transformer.shape.layers },

@@ -13,6 +13,7 @@ import type { FeatureEffects } from '../../contract/logit-effects.ts'
 import type { Prompt, PromptTokens, Provider } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
+import type { HarvestedPass, HarvestJob } from '../inference/harvest-messages.ts'
 import {
   type AnswersJob,
   type AttributionJob,
@@ -28,8 +29,13 @@ import {
   type InferredAttribution,
   type InferredGeneration,
   type InferredLens,
+  type InferredPatch,
+  type InferredPatching,
   type LensJob,
   type MeasureResult,
+  type PatchingJob,
+  type PatchingStep,
+  type PatchJob,
   type ReadFeatures,
   type ToInference,
   type WeightsJob
@@ -43,10 +49,13 @@ const cancelPatience = 150
 /** Hears what is under way and how far it is, as a fraction of 1. */
 type OnProgress = (stage: string, fraction: number) => void
 
+/** What work gives before it is done. */
+type StepMessage = Extract<FromInference, { kind: 'step' | 'patching' }>
+
 interface Request {
   readonly message: ToInference
   readonly onProgress: OnProgress
-  readonly onStep: (step: GenerationStep) => void
+  readonly onStep: (message: StepMessage) => void
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
   /** Ends as cancelled, also where the answer was on its way already. */
@@ -150,8 +159,8 @@ export class InferenceProcess {
       request.onProgress(message.stage, message.fraction)
       return
     }
-    if (message.kind === 'step') {
-      request.onStep(message.step)
+    if (message.kind === 'step' || message.kind === 'patching') {
+      request.onStep(message)
       return
     }
     this.#requests.delete(message.id)
@@ -248,21 +257,24 @@ export class InferenceProcess {
     onProgress: OnProgress,
     { queue = 'runs', onStep }: { readonly queue?: 'runs' | 'evaluations'; readonly onStep?: Request['onStep'] } = {}
   ): Promise<FromInference> {
-    const turn = this.#queues[queue].then(async () => {
-      this.#atWork += 1
-      this.#setState('busy')
-      try {
-        return await this.#request(make, signal, onProgress, onStep)
-      } finally {
-        this.#atWork -= 1
-        if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
-      }
-    })
+    const turn = this.#queues[queue].then(() => this.#atWorkWith(() => this.#request(make, signal, onProgress, onStep)))
     this.#queues[queue] = turn.then(
       () => undefined,
       () => undefined
     )
     return turn
+  }
+
+  /** Is busy until an answer is there. */
+  async #atWorkWith(ask: () => Promise<FromInference>): Promise<FromInference> {
+    this.#atWork += 1
+    if (this.state !== 'busy') this.#setState('busy')
+    try {
+      return await ask()
+    } finally {
+      this.#atWork -= 1
+      if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
+    }
   }
 
   /** Takes over what an answer says of the process; a graph that the provider refuses runs on the CPU. */
@@ -346,7 +358,11 @@ export class InferenceProcess {
     onProgress: OnProgress,
     onStep: (step: GenerationStep) => void
   ): Promise<InferredGeneration> {
-    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, { onStep })
+    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, {
+      onStep: message => {
+        if (message.kind === 'step') onStep(message.step)
+      }
+    })
     if (answer.kind !== 'generate') throw new Error(`the inference process answered a generation with ${answer.kind}`)
     this.#note(generationJob.provider, answer.result)
     return answer.result
@@ -368,6 +384,31 @@ export class InferenceProcess {
     return answer.result
   }
 
+  /** Patches grids of cells, layer by layer; waits and throws as `run` does. */
+  async patchGrids(
+    patchingJob: PatchingJob,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep: (step: PatchingStep) => void
+  ): Promise<InferredPatching> {
+    const answer = await this.#inTurn(id => ({ kind: 'patch-grids', id, patchingJob }), signal, onProgress, {
+      onStep: message => {
+        if (message.kind === 'patching') onStep(message.step)
+      }
+    })
+    if (answer.kind !== 'patch-grids') throw new Error(`the inference process answered patches with ${answer.kind}`)
+    this.#note(patchingJob.provider, answer.result)
+    return answer.result
+  }
+
+  /** Patches one cell; waits and throws as `run` does. */
+  async patchOne(patchJob: PatchJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferredPatch> {
+    const answer = await this.#inTurn(id => ({ kind: 'patch-one', id, patchJob }), signal, onProgress)
+    if (answer.kind !== 'patch-one') throw new Error(`the inference process answered a patch with ${answer.kind}`)
+    this.#note(patchJob.provider, answer.result)
+    return answer.result
+  }
+
   /** Runs one pass of an evaluation after those before it, and while no run is under way. Throws as `run` does. */
   async evaluate(job: EvaluationJob, signal: AbortSignal | undefined): Promise<EvaluatedPass> {
     const answer = await this.#inTurn(
@@ -377,6 +418,25 @@ export class InferenceProcess {
       { queue: 'evaluations' }
     )
     if (answer.kind !== 'evaluate') throw new Error(`the inference process answered an evaluation with ${answer.kind}`)
+    this.#note(job.provider, answer.pass)
+    return answer.pass
+  }
+
+  /**
+   * Runs one pass of a harvest while no run is under way. The next may be asked for before it has its answer, so that nothing waits between
+   * them; they run in the order in which they were asked for. Throws as `run` does.
+   */
+  async harvest(job: HarvestJob, signal: AbortSignal | undefined): Promise<HarvestedPass> {
+    // A process that is to end anew takes over what was asked for; what is asked for behind that waits for it.
+    await this.#queues.evaluations
+    const answer = await this.#atWorkWith(() =>
+      this.#request(
+        id => ({ kind: 'harvest', id, job }),
+        signal,
+        () => undefined
+      )
+    )
+    if (answer.kind !== 'harvest') throw new Error(`the inference process answered a harvest with ${answer.kind}`)
     this.#note(job.provider, answer.pass)
     return answer.pass
   }

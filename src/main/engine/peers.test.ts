@@ -166,10 +166,16 @@ test('a frame that cannot be read closes its connection alone', async () => {
   expect(await two.client.add({ a: 2, b: 2 })).toBe(4)
 })
 
-test('what is no envelope is refused', () => {
-  const peers = new Peers(watchedRouter().router, () => {})
-  expect(() => peers.receive({ connection: 'one', kind: 'frame', data: 7 })).toThrow()
-  expect(() => peers.receive('frame')).toThrow()
+test('what is no envelope closes the connection that it is of, and ends nothing else', async () => {
+  const { client } = wire(watchedRouter().router).connect('good')
+  const sent: Envelope[] = []
+  const peers = new Peers(watchedRouter().router, message => sent.push(message))
+  peers.receive({ connection: 'one', kind: 'open' })
+  for (const raw of ['frame', null, 7, {}, { connection: 'none', kind: 'frame', data: 7 }]) peers.receive(raw)
+  expect([peers.connections, sent]).toEqual([1, []])
+  peers.receive({ connection: 'one', kind: 'frame', data: { no: 'frame' } })
+  expect([peers.connections, sent]).toEqual([0, [{ connection: 'one', kind: 'close' }]])
+  expect(await client.add({ a: 1, b: 2 })).toBe(3)
 })
 
 const everyByte = Uint8Array.from({ length: 70_000 }, (_, index) => index)

@@ -26,6 +26,7 @@ import { checkLogits } from './logit-check.ts'
 import { readLens } from './logit-lens.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
 import { explainEntries, watchNotebook } from './notebook-events.ts'
+import { patch, patching } from './patchings.ts'
 import { keptRun } from './runs.ts'
 import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
@@ -46,7 +47,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, prompts, mirror, downloads, history, notebook, settings, syncs } = services
+  const { library, prompts, mirror, downloads, harvests, history, notebook, settings, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
@@ -116,8 +117,17 @@ export function makeRouter(services: EngineServices) {
       activeFeatures: os.runs.activeFeatures.handler(({ input }) => readings.of(input)),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       attribute: os.runs.attribute.handler(({ input, signal }) => withContractErrors(attribution(input, services, signal))),
+      patch: os.runs.patch.handler(({ input, signal }) => withContractErrors(patching(input, services, signal))),
+      patchOne: os.runs.patchOne.handler(({ input, signal }) => withContractErrors(patch(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
       chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))
+    },
+    harvests: {
+      plan: os.harvests.plan.handler(({ input }) => harvests.plan(input)),
+      run: os.harvests.run.handler(({ input, signal }) => withContractErrors(harvests.run(input, signal))),
+      merge: os.harvests.merge.handler(({ input, signal }) => withContractErrors(harvests.merge(input, signal))),
+      unfinished: os.harvests.unfinished.handler(() => harvests.unfinished()),
+      discard: os.harvests.discard.handler(({ input }) => harvests.discard(input.file))
     },
     features: {
       weights: os.features.weights.handler(({ input, signal }) => withContractErrors(readWeights(input, services, signal))),
@@ -142,6 +152,11 @@ export function makeRouter(services: EngineServices) {
       })),
       restoreAttribution: os.history.restoreAttribution.handler(async ({ input }) => ({
         restored: await history.markAttribution(input.number, false)
+      })),
+      patchings: os.history.patchings.handler(({ input }) => history.patchings(input.id)),
+      removePatching: os.history.removePatching.handler(async ({ input }) => ({ removed: await history.markPatching(input.number, true) })),
+      restorePatching: os.history.restorePatching.handler(async ({ input }) => ({
+        restored: await history.markPatching(input.number, false)
       }))
     },
     hooks: {

@@ -127,12 +127,15 @@ export class EngineSupervisor {
     return true
   }
 
-  /** Passes an envelope to the engine; one for a connection that is gone is dropped. */
-  send(message: PassingEnvelope): void {
-    if (!this.#receivers.has(message.connection)) return
+  /** Passes an envelope to the engine; one for a connection that is gone is dropped. `then` hears that it waits here no longer. */
+  send(message: PassingEnvelope, then: () => void = () => undefined): void {
+    if (this.#child === null || !this.#receivers.has(message.connection)) {
+      then()
+      return
+    }
     if (message.kind === 'close') this.#receivers.delete(message.connection)
     // What cannot be sent any more is answered by the death that follows.
-    this.#child?.send(message, () => undefined)
+    this.#child.send(message, () => then())
   }
 
   /** Ends the engine. */

@@ -2,14 +2,23 @@
  * Chats as a model's own template writes them: chat_template.jinja, or `chat_template` in tokenizer_config.json, rendered by
  * @huggingface/jinja as transformers' `apply_chat_template` does, and which tokens belong to whom.
  */
-import fs from 'node:fs/promises'
 import path from 'node:path'
 import { Template } from '@huggingface/jinja'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
 import type { ChatTemplateOfModel } from '../../contract/prompts.ts'
 import type { ChatMessage, RoleSpan } from '../../contract/run.ts'
+import { parseJson } from '../checkpoint/json.ts'
+import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
+import { withinTime } from '../checkpoint/time-limit.ts'
 import type { Vocabulary } from './tokenizer.ts'
+
+/** A tokenizer_config.json of ten thousand added tokens has 2 MB. */
+const maximumBytes = 16 * 1024 * 1024
+
+/** How long a template may take, in ms, and how much it may write, in characters. */
+const patience = 2000
+const longestChat = 4 * 1024 * 1024
 
 const templates = z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))])
 const specialToken = z.union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)]).nullish()
@@ -31,11 +40,12 @@ export interface ChatTemplate {
 
 async function textOf(file: string): Promise<string | null> {
   try {
-    return await fs.readFile(file, 'utf8')
+    return await readText(file, maximumBytes)
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
-    throw new SpliceError('chat/template', `${file} cannot be read (${thrown instanceof Error ? thrown.message : String(thrown)})`, {
-      file
+    throw new SpliceError('chat/template', `${file} ${whyUnreadable(thrown)}`, {
+      file,
+      hint: 'Download the tokenizer files of this model again.'
     })
   }
 }
@@ -48,7 +58,7 @@ export async function openChatTemplate(folder: string, own: string | undefined):
   if (json !== null) {
     let value: unknown
     try {
-      value = JSON.parse(json)
+      value = parseJson(json)
     } catch {
       throw new SpliceError('chat/template', `${configFile} is not JSON`, { file: configFile })
     }
@@ -90,7 +100,10 @@ export async function chatTemplateOf(folder: string): Promise<ChatTemplateOfMode
 /** The text of a chat. Throws `chat/template` with what the template or its renderer says. */
 export function renderChat(template: ChatTemplate, messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
   try {
-    return new Template(template.source).render({ ...template.tokens, messages, add_generation_prompt: addGenerationPrompt })
+    const values = { ...template.tokens, messages, add_generation_prompt: addGenerationPrompt }
+    const text = withinTime(patience, () => new Template(template.source).render(values))
+    if (text.length <= longestChat) return text
+    throw new Error(`it writes ${text.length} characters`)
   } catch (thrown) {
     const said = thrown instanceof Error ? thrown.message : String(thrown)
     throw new SpliceError('chat/template', `the chat template refuses these messages: ${said}`, {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { patchSite } from '../../contract/patching.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
 import { attribute } from './attribution.ts'
@@ -11,13 +12,16 @@ import { CompiledPlans } from './compiled.ts'
 import { evaluatePass } from './evaluation.ts'
 import { readFeatureWeights } from './feature-weights.ts'
 import { generate } from './generate.ts'
+import { harvestPass } from './harvest.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { readLens } from './lens.ts'
 import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
-import { type FromInference, type ToInference, toInference } from './messages.ts'
+import { type FromInference, type PatchingStep, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
+import { patchGrids } from './patch-grids.ts'
+import { patchOne } from './patch-one.ts'
 import { defaultBudget } from './plan.ts'
 import { tokenizePrompt } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, runJob } from './run.ts'
@@ -40,10 +44,16 @@ const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 const lensState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that ablate features. */
 const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
+/** Plans that patch: one of whole blocks, and one for each site. */
+const patchingState: InferenceState = { ...state, plans: new CompiledPlans(1 + patchSite.options.length) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
 const evaluationState: InferenceState = { ...state, plans: new CompiledPlans(2) }
+/** And so have harvests. */
+const harvestState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+/** Passes of harvests are asked for ahead, and run one after the other. */
+let lastHarvest: Promise<unknown> = Promise.resolve()
 const cancelled = new Set<number>()
 /** Jobs under way that a person waits for. */
 let awaited = 0
@@ -84,7 +94,7 @@ function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
   return listen(id)
 }
 
-/** Between the stages of an evaluation, which stands back as long as a person waits for something else. */
+/** Between the stages of an evaluation or a harvest, which stands back as long as a person waits for something else. */
 async function pauseOfEvaluation(id: number): Promise<void> {
   tellMemory()
   await listen(id)
@@ -124,6 +134,20 @@ async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind
   return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, step => send({ kind: 'step', id, step })) }
 }
 
+/** A pass after those before it; the answer is on its way before the next one begins, which would block it. */
+function harvest({ id, job }: Extract<ToInference, { kind: 'harvest' }>): Promise<void> {
+  const turn = lastHarvest.then(async () => {
+    await pauseOfEvaluation(id)
+    const pass = await harvestPass(job, harvestState, () => pauseOfEvaluation(id))
+    await new Promise<void>(resolve => {
+      if (process.send === undefined) resolve()
+      else process.send({ kind: 'harvest', id, pass } satisfies FromInference, () => resolve())
+    })
+  })
+  lastHarvest = turn.catch(() => undefined)
+  return turn
+}
+
 /** Nothing runs before it is settled what it runs with. */
 const settled = settleStandards(processChoice.parse(JSON.parse(process.argv[2] ?? '{}')))
 
@@ -132,7 +156,7 @@ async function answer(message: ToInference): Promise<void> {
     cancelled.add(message.id)
     return
   }
-  const isAwaited = message.kind !== 'evaluate'
+  const isAwaited = message.kind !== 'evaluate' && message.kind !== 'harvest'
   if (isAwaited) awaited += 1
   try {
     await settled
@@ -156,9 +180,19 @@ async function answer(message: ToInference): Promise<void> {
     } else if (message.kind === 'attribute') {
       const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
       send({ kind: 'attribute', id: message.id, result: await attribute(message.attributionJob, attributionState, pause) })
+    } else if (message.kind === 'patch-grids') {
+      const { id, patchingJob } = message
+      const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
+      const onStep = (step: PatchingStep) => send({ kind: 'patching', id, step })
+      send({ kind: 'patch-grids', id, result: await patchGrids(patchingJob, patchingState, pause, onStep) })
+    } else if (message.kind === 'patch-one') {
+      const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
+      send({ kind: 'patch-one', id: message.id, result: await patchOne(message.patchJob, patchingState, pause) })
     } else if (message.kind === 'evaluate') {
       const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
       send({ kind: 'evaluate', id: message.id, pass })
+    } else if (message.kind === 'harvest') {
+      await harvest(message)
     } else {
       const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
       send({ kind: 'run', id: message.id, result })

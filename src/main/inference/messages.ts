@@ -9,8 +9,10 @@ import { activation, activationValues, activationWindow, hookTable } from '../..
 import { featureEffects } from '../../contract/logit-effects.ts'
 import { lensRequest, lensResult } from '../../contract/logit-lens.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
+import { patchedLayer, patchingRequest, patchingResult, patchingStart, patchRequest, patchResult } from '../../contract/patching.ts'
 import { processingFlag, prompt, promptTokens, provider, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
+import { harvestedPass, harvestJob } from './harvest-messages.ts'
 import { jobSae } from './job-sae.ts'
 
 /** A run with everything decided: explicit processing flags, and of each SAE what the person says and what its release says. */
@@ -89,6 +91,25 @@ export const inferredAttribution = attributionResult.omit({ processing: true, pr
   mappedBytes: z.number()
 })
 export type InferredAttribution = z.infer<typeof inferredAttribution>
+
+/** Patches with everything decided: grids of them, or one. */
+export const patchingJob = patchingRequest
+  .omit({ processing: true, keepWith: true })
+  .extend(inferenceJob.pick({ processing: true, cacheFolder: true }).shape)
+export type PatchingJob = z.infer<typeof patchingJob>
+
+export const patchJob = patchRequest.omit({ processing: true }).extend(inferenceJob.pick({ processing: true, cacheFolder: true }).shape)
+export type PatchJob = z.infer<typeof patchJob>
+
+export const inferredPatching = patchingResult.omit({ processing: true, processingReason: true }).extend({ mappedBytes: z.number() })
+export type InferredPatching = z.infer<typeof inferredPatching>
+
+export const inferredPatch = patchResult.omit({ processing: true, processingReason: true }).extend({ mappedBytes: z.number() })
+export type InferredPatch = z.infer<typeof inferredPatch>
+
+/** What running patches give before all are done. */
+export const patchingStep = z.discriminatedUnion('type', [z.object({ type: z.literal('start'), start: patchingStart }), patchedLayer])
+export type PatchingStep = z.infer<typeof patchingStep>
 
 /** Features at a token by SAE, before explanations are put to them. */
 const inferredFeatures = z.record(z.string(), z.array(inferredFeature))
@@ -180,7 +201,10 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
   z.object({ kind: z.literal('attribute'), id: z.int(), attributionJob }),
+  z.object({ kind: z.literal('patch-grids'), id: z.int(), patchingJob }),
+  z.object({ kind: z.literal('patch-one'), id: z.int(), patchJob }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), job: harvestJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -210,7 +234,11 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
   z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),
   z.object({ kind: z.literal('attribute'), id: z.int(), result: inferredAttribution }),
+  z.object({ kind: z.literal('patching'), id: z.int(), step: patchingStep }),
+  z.object({ kind: z.literal('patch-grids'), id: z.int(), result: inferredPatching }),
+  z.object({ kind: z.literal('patch-one'), id: z.int(), result: inferredPatch }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), pass: evaluatedPass }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), pass: harvestedPass }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>

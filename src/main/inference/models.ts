@@ -72,7 +72,7 @@ export class OpenModels {
       opened = {
         name: modelName(kept.checkpoint.folder),
         transformer,
-        hookPoints: listHookPoints(transformer),
+        hookPoints: listHookPoints(transformer, kept.checkpoint.folder),
         vocabulary: kept.vocabulary
       }
       kept.readings.set(key, opened)

@@ -170,10 +170,10 @@ function sinkOf(file: ActivationFile): ActivationSink {
 }
 
 /** A provider that cannot run the graph gives way to the CPU, with a message. */
-export async function compileOrFallBack(
-  compile: (choice: ProviderChoice) => Promise<Compiled>,
+export async function compileOrFallBack<Sessions = Compiled>(
+  compile: (choice: ProviderChoice) => Promise<Sessions>,
   choice: ProviderChoice
-): Promise<{ compiled: Compiled; chosen: ProviderChoice; warning: string | null }> {
+): Promise<{ compiled: Sessions; chosen: ProviderChoice; warning: string | null }> {
   try {
     return { compiled: await compile(choice), chosen: choice, warning: null }
   } catch (thrown) {

@@ -2,6 +2,7 @@
  * One stage's graph, with what a run wants of it: hook points to capture and SAEs to read and splice. A family writes its
  * forward pass into this; every hook point passes through `hook`.
  */
+import { hookOfSite, type PatchSite } from '../../contract/patching.ts'
 import { GraphBuilder, type Value } from '../onnx/graph.ts'
 import { changeActivations, decoderRows } from '../sae/edits.ts'
 import type { MappedSae } from '../sae/sae.ts'
@@ -13,6 +14,8 @@ import {
   type SaeEvaluation,
   type SaeMeasures,
   type SaeValues,
+  type SparseActivations,
+  sparseActivations,
   spliceRows
 } from '../sae/splice.ts'
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
@@ -63,10 +66,14 @@ export interface StageOptions {
    * sums in place of what a run shows.
    */
   readonly evaluates?: boolean
+  /** Whether active features are all that is wanted: over several sequences at once, where `counted` says so, and nothing is spliced. */
+  readonly harvests?: boolean
   /** Whether the logit lens reads the residual stream in front of every block. */
   readonly lens?: boolean
   /** Whether effects of features are looked for: the SAE's activations come out whole, and nothing is measured of it. */
   readonly attributes?: 'all' | 'last'
+  /** Where activations of another prompt may stand in. */
+  readonly patches?: PatchSite
 }
 
 /** A residual stream [row, position, dModel] as it flows on at a label of the lens; `isParted`: variants have rows of their own. */
@@ -82,6 +89,9 @@ export function variantInputs(saes: readonly PlannedSae[]): ReadonlySet<string> 
     saes.flatMap(({ name }) => [spliceInputs(name), editInputs(name), steeringInputs(name)].flatMap(inputs => Object.values(inputs)))
   )
 }
+
+/** Graph inputs of a patch: where each row takes it [row, position, (head,) 1], and what stands in, [1, position, ...]. */
+export const patchInputs = { mask: 'patch.mask', values: 'patch.values' } as const
 
 /**
  * Graph inputs of a splice: where each variant takes the SAE's output, and whether with the error term or, in an evaluation, zero
@@ -102,9 +112,12 @@ export class StageGraph implements HookedGraph {
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
+  readonly sparse = new Map<string, SparseActivations>()
   readonly lensReadings: LensReading[] = []
   /** Activations of SAEs, [row, position, dSae], by the names of graph outputs. */
   readonly activations = new Map<string, string>()
+  /** What a patch finds at its site, where the stage has it. */
+  unpatched: Value | null = null
   readonly #options: StageOptions
   readonly #shared = new Map<string, Value>()
   /** What transcoders gave that have not met their target yet. */
@@ -125,7 +138,7 @@ export class StageGraph implements HookedGraph {
   }
 
   get holdsSequences(): boolean {
-    return this.#options.evaluates === true
+    return this.#options.evaluates === true || this.#options.harvests === true
   }
 
   once(name: string, make: () => Value): Value {
@@ -138,7 +151,7 @@ export class StageGraph implements HookedGraph {
     const steered = this.#steer(name, value, shape, 'before')
     this.#keep(name, null, steered, shape)
     const flowing = this.#read(name, steered, shape, ({ readsGain }) => !(readsGain && this.#options.gainsFolded))
-    const written = this.#steer(name, this.#write(name, flowing, shape), shape, 'after')
+    const written = this.#patch(name, this.#steer(name, this.#write(name, flowing, shape), shape, 'after'), shape)
     const label = this.#options.lens === true ? lensLabel(name) : null
     if (label !== null) this.lensReadings.push({ label, residual: written, isParted: this.#isParted })
     return written
@@ -161,6 +174,20 @@ export class StageGraph implements HookedGraph {
       this.#isParted = true
     }
     return flowing
+  }
+
+  /** Puts another prompt's activation in, row by row where its mask says so. */
+  #patch(name: string, value: Value, shape: HookShape): Value {
+    const { patches } = this.#options
+    const layer = /^blocks\.(\d+)\./.exec(name)?.[1]
+    if (patches === undefined || layer === undefined || name !== hookOfSite(patches, Number(layer))) return value
+    const { graph } = this
+    const sizes = shape.filter(axis => typeof axis === 'number')
+    const mask = graph.input(patchInputs.mask, 'bool', ['variant', 'position', ...sizes.slice(0, -1), 1])
+    const values = graph.input(patchInputs.values, 'float32', ['source', 'position', ...sizes])
+    this.unpatched = value
+    this.#isParted = true
+    return graph.where(mask, values, value)
   }
 
   unfolded(name: string, value: Value, shape: HookShape): Value {
@@ -205,6 +232,10 @@ export class StageGraph implements HookedGraph {
     const { graph } = this
     const { name, sae, spliced } = planned
     if (this.#options.evaluates === true) return this.#ablate(planned, values, target, flowing, at)
+    if (this.#options.harvests === true) {
+      this.sparse.set(name, sparseActivations(graph, values.actsPost, graph.input('counted', 'bool', [1, 'position', 1])))
+      return flowing
+    }
     if (this.#options.attributes !== undefined) this.activations.set(name, graph.output(values.actsPost))
     else {
       const measured = graph.input('measured', 'float32', [1, 'position', 1])

@@ -1,8 +1,11 @@
 /** Which tokens end a text: what config.json says, and generation_config.json, where chat models name the end of a turn. */
-import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
+import { parseJson } from '../checkpoint/json.ts'
+import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
+
+const maximumBytes = 1024 * 1024
 
 const generationConfig = z.object({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() })
 
@@ -17,14 +20,14 @@ export async function stopTokens(folder: string, eosIds: readonly number[]): Pro
     })
   let text: string
   try {
-    text = await fs.readFile(file, 'utf8')
+    text = await readText(file, maximumBytes)
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return new Set(eosIds)
-    throw refuse(`cannot be read (${thrown instanceof Error ? thrown.message : String(thrown)})`)
+    throw refuse(whyUnreadable(thrown))
   }
   let parsed: ReturnType<typeof generationConfig.safeParse>
   try {
-    parsed = generationConfig.safeParse(JSON.parse(text))
+    parsed = generationConfig.safeParse(parseJson(text))
   } catch {
     throw refuse('is not JSON')
   }

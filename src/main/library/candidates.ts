@@ -1,7 +1,8 @@
 /** Which folders could be models, by file names and, where those leave it open, by a look at the config. SAEs: src/main/sae/place.ts. */
-import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import { parseJson } from '../checkpoint/json.ts'
+import { readText } from '../checkpoint/open-file.ts'
 
 const otherWeights = /\.(safetensors|bin|pth|gguf)$/
 const largestConfig = 4 * 1024 * 1024
@@ -18,8 +19,7 @@ export async function isModel(folder: string, names: readonly string[]): Promise
   if (!names.includes('config.json') || !names.some(name => otherWeights.test(name))) return false
   const file = path.join(folder, 'config.json')
   try {
-    if ((await fs.stat(file)).size > largestConfig) return false
-    return modelConfig.safeParse(JSON.parse(await fs.readFile(file, 'utf8'))).success
+    return modelConfig.safeParse(parseJson(await readText(file, largestConfig))).success
   } catch {
     return false
   }

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { SpliceError } from '../../contract/errors.ts'
 import type { CatalogueOrigin, CatalogueSource, CatalogueState } from '../../contract/releases.ts'
-import { whyUnreadable } from '../checkpoint/open-file.ts'
+import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
 import { request } from '../hub/request.ts'
 import { type KeptTable, keptTableFile } from './catalogue.ts'
 import { findInstalledCatalogues } from './installed-sae-lens.ts'
@@ -37,10 +37,9 @@ async function readFile(named: string): Promise<FoundTable> {
   try {
     const stat = await fs.stat(file)
     if (stat.isDirectory()) throw refuse('holds no installed sae_lens')
-    if (stat.size > maximumYamlBytes) throw refuse(`has ${stat.size} bytes, more than any such table`)
     const kind = found?.version != null ? 'installed' : 'file'
     const origin = { kind, from: file, version: found?.version ?? null } as const
-    return { yaml: await fs.readFile(file, 'utf8'), asOf: day(stat.mtimeMs), origin }
+    return { yaml: await readText(file, maximumYamlBytes), asOf: day(stat.mtimeMs), origin }
   } catch (thrown) {
     throw thrown instanceof SpliceError ? thrown : refuse(whyUnreadable(thrown))
   }

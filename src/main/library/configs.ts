@@ -1,11 +1,12 @@
 /** Configs to read: all that an SAE's files and its release say, and a model's config in HookedTransformerConfig's names. */
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import type { ConfigValue, ModelConfig, SaeConfig } from '../../contract/configs.ts'
 import { readJsonFile } from '../checkpoint/checkpoint.ts'
-import { whyUnreadable } from '../checkpoint/open-file.ts'
+import { parseJson } from '../checkpoint/json.ts'
+import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
+import { parseYaml } from '../checkpoint/yaml.ts'
 import { type Sae, tensorsOf } from '../sae/sae.ts'
 import { readHookedConfig } from '../transformer/hooked-config.ts'
 import { processingEffects } from '../transformer/processing-effects.ts'
@@ -22,15 +23,16 @@ type ConfigFile = SaeConfig['files'][number]
 
 async function readConfigFile(file: string): Promise<ConfigFile> {
   const none = (why: string): ConfigFile => ({ file, value: null, why })
+  let text: string
   try {
-    const { size } = await fs.stat(file)
-    if (size > largestConfig) return none(`has ${size} bytes, too many to show`)
-    const text = await fs.readFile(file, 'utf8')
-    const value: unknown = file.endsWith('.json') ? JSON.parse(text) : parseYaml(text, { maxAliasCount: 100, logLevel: 'error' })
-    return { file, value, why: null }
+    text = await readText(file, largestConfig)
   } catch (thrown) {
-    if (thrown instanceof SyntaxError || (thrown instanceof Error && thrown.name.startsWith('YAML'))) return none('is not valid')
     return none(whyUnreadable(thrown))
+  }
+  try {
+    return { file, value: file.endsWith('.json') ? parseJson(text) : parseYaml(text), why: null }
+  } catch {
+    return none('is not valid')
   }
 }
 

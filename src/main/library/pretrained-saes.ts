@@ -3,13 +3,14 @@
  * config_overrides, and a list of SAEs with id, path, and where known l0, variance_explained, norm_scaling_factor, neuronpedia.
  * Before 3.12 the releases stood below one key, SAE_LOOKUP. Fields that are not known are passed over.
  */
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
+import { parseYaml, type YamlBounds } from '../checkpoint/yaml.ts'
 import type { CatalogueRow, ReleaseRow } from './catalogue.ts'
 
-/** The largest table known has 1.5 MB. */
-export const maximumYamlBytes = 32 * 1024 * 1024
+/** The largest table known has 1.5 MB and 50,000 lines. */
+export const maximumYamlBytes = 8 * 1024 * 1024
+const tableBounds: YamlBounds = { characters: maximumYamlBytes, parts: 150_000, mayRepeatKeys: true }
 
 const numberOrNull = z.number().nullish().catch(null)
 const text = z.union([z.string(), z.number().transform(String)])
@@ -55,10 +56,9 @@ export function readPretrainedSaes(yaml: string, from: string): PretrainedSaes {
   }
   let value: unknown
   try {
-    // The last of two equal keys counts, as in Python.
-    value = parse(yaml, { uniqueKeys: false, maxAliasCount: 100, logLevel: 'error' })
+    value = parseYaml(yaml, tableBounds)
   } catch (thrown) {
-    return refuse(`is not YAML: ${thrown instanceof Error ? thrown.message.split('\n')[0] : String(thrown)}`)
+    return refuse(`is not YAML: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
   }
   const root = z.record(z.string(), z.unknown()).safeParse(value)
   if (!root.success) return refuse('holds no releases')

@@ -2,10 +2,11 @@
  * What is published of how an SAE does: mean L0 and explained variance, from the table of releases, else from its own files
  * (Gemma Scope 2's config.json says `l0`; dictionary_learning keeps `eval_results.json` beside the weights), else from its path.
  */
-import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import type { PublishedFigure, PublishedMetrics } from '../../contract/run.ts'
+import { parseJson } from '../checkpoint/json.ts'
+import { readText } from '../checkpoint/open-file.ts'
 import type { Sae } from '../sae/sae.ts'
 import type { KnownSae } from './releases.ts'
 
@@ -28,8 +29,7 @@ export function l0OfPath(saePath: string): number | null {
 async function readEvaluation(folder: string): Promise<z.infer<typeof evaluation>> {
   const file = path.join(folder, 'eval_results.json')
   try {
-    if ((await fs.stat(file)).size > largestFile) return {}
-    return evaluation.parse(JSON.parse(await fs.readFile(file, 'utf8')))
+    return evaluation.parse(parseJson(await readText(file, largestFile)))
   } catch {
     // Not there, or not what it is for dictionary_learning: nothing is stated.
     return {}

@@ -5,8 +5,13 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import { SpliceError } from '../../contract/errors.ts'
 import { type SettingProblem, type Settings, type SettingsChange, settings as settingsSchema } from '../../contract/settings.ts'
-import { writeWhole } from './state-file.ts'
+import { parseJson } from '../checkpoint/json.ts'
+import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
+import { freeName, writeWhole } from './state-file.ts'
+
+const mostBytes = 16 * 1024 * 1024
 
 const fields = settingsSchema.keyof().options
 const record = z.record(z.string(), z.unknown())
@@ -35,6 +40,11 @@ function readFields(raw: Record<string, unknown>): Reading {
   return { settings: settingsSchema.parse(good), problems, raw }
 }
 
+/** Every setting by its default, and why. */
+function nothingRead(why: string): Reading {
+  return { settings: settingsSchema.parse({}), problems: [{ field: null, message: `${why}; every setting has its default` }], raw: null }
+}
+
 export class SettingsFile {
   readonly path: string
   #changing: Promise<unknown> = Promise.resolve()
@@ -47,20 +57,19 @@ export class SettingsFile {
   async read(): Promise<Reading> {
     let text: string
     try {
-      text = await fs.readFile(this.path, 'utf8')
+      text = await readText(this.path, mostBytes)
     } catch (thrown) {
       if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return readFields({})
-      throw thrown
+      return nothingRead(`the file ${whyUnreadable(thrown)}`)
     }
     try {
-      return readFields(record.parse(JSON.parse(text)))
+      return readFields(record.parse(parseJson(text)))
     } catch {
-      const message = 'the file is not a JSON object; every setting has its default'
-      return { settings: settingsSchema.parse({}), problems: [{ field: null, message }], raw: null }
+      return nothingRead('the file is not a JSON object')
     }
   }
 
-  /** Keeps a change, after those before it. Panes are changed one by one. */
+  /** Keeps a change, after those before it. Panes are changed one by one. Throws `settings/unwritable`. */
   change(change: SettingsChange): Promise<Settings> {
     const changed = this.#changing
       .catch(() => undefined)
@@ -69,23 +78,35 @@ export class SettingsFile {
         if (raw === null || problems.some(({ field }) => field !== null && field in change)) await this.#setAside()
         const { panes, ...others } = change
         const next = { ...raw, ...others, ...(panes === undefined ? {} : { panes: changedPanes(settings.panes, panes) }) }
-        await writeWhole(this.path, JSON.stringify(next, null, 1))
+        try {
+          await writeWhole(this.path, JSON.stringify(next, null, 1))
+        } catch (thrown) {
+          throw this.#unwritable(thrown)
+        }
         return readFields(next).settings
       })
     this.#changing = changed
     return changed
   }
 
-  /** Copies the file beside itself, under a name that nothing has. */
+  /** Copies the file beside itself, or moves away what is no file, under a name that nothing has. */
   async #setAside(): Promise<void> {
-    for (let copy = 0; ; copy += 1) {
-      try {
-        await fs.copyFile(this.path, `${this.path}.corrupt${copy === 0 ? '' : `-${copy}`}`, fs.constants.COPYFILE_EXCL)
-        return
-      } catch (thrown) {
-        if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown
-      }
+    try {
+      const aside = await freeName(`${this.path}.corrupt`)
+      const isFile = (await fs.stat(this.path).catch(() => null))?.isFile() === true
+      if (isFile) await fs.copyFile(this.path, aside, fs.constants.COPYFILE_EXCL)
+      else await fs.rename(this.path, aside)
+    } catch (thrown) {
+      throw this.#unwritable(thrown)
     }
+  }
+
+  #unwritable(thrown: unknown): SpliceError {
+    return new SpliceError('settings/unwritable', `${this.path} cannot be written (${whyUnreadable(thrown)})`, {
+      file: this.path,
+      hint: 'Check who may write there, and whether the disk is full.',
+      cause: thrown
+    })
   }
 }
 

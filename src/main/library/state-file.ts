@@ -2,6 +2,13 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { z } from 'zod'
+import { SpliceError } from '../../contract/errors.ts'
+import { type JsonBounds, parseJson } from '../checkpoint/json.ts'
+import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
+
+/** The largest, a newer table of releases and what a scan found, have some MB. */
+const mostBytes = 128 * 1024 * 1024
+const bounds: JsonBounds = { depth: 100, values: 8_000_000 }
 
 /** Writes a file whole or not at all, its folder too. */
 export async function writeWhole(file: string, text: string): Promise<void> {
@@ -9,6 +16,30 @@ export async function writeWhole(file: string, text: string): Promise<void> {
   const part = `${file}.${process.pid}.part`
   await fs.writeFile(part, text)
   await fs.rename(part, file)
+}
+
+function unreadable(file: string, why: string): SpliceError {
+  return new SpliceError('home/unreadable', `${file} ${why}`, {
+    file,
+    hint: 'Move it away, or check who may read and write in its folder: Splice keeps its state there.'
+  })
+}
+
+/** Gives a broken file another name, which nothing has. Throws `home/unreadable`. */
+async function setAside(file: string): Promise<void> {
+  try {
+    await fs.rename(file, await freeName(`${file}.corrupt`))
+  } catch (thrown) {
+    throw unreadable(file, `is broken and cannot be moved away (${whyUnreadable(thrown)})`)
+  }
+}
+
+/** A name that nothing has: the wanted one, or that with a number. */
+export async function freeName(wanted: string): Promise<string> {
+  for (let copy = 0; ; copy += 1) {
+    const name = copy === 0 ? wanted : `${wanted}-${copy}`
+    if ((await fs.lstat(name).catch(() => null)) === null) return name
+  }
 }
 
 export class StateFile<Schema extends z.ZodType> {
@@ -23,19 +54,22 @@ export class StateFile<Schema extends z.ZodType> {
     this.#initial = initial
   }
 
-  /** The value on disk, or the initial one. A file that does not parse is kept beside it as `.corrupt`. */
+  /**
+   * The value on disk, or the initial one. A file that does not parse is kept beside it as `.corrupt`. Throws `home/unreadable` for
+   * what cannot be read at all, or not be set aside.
+   */
   async read(): Promise<z.infer<Schema>> {
     let text: string
     try {
-      text = await fs.readFile(this.#file, 'utf8')
+      text = await readText(this.#file, mostBytes)
     } catch (thrown) {
       if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return this.#initial()
-      throw thrown
+      throw unreadable(this.#file, whyUnreadable(thrown))
     }
     try {
-      return this.#schema.parse(JSON.parse(text))
+      return this.#schema.parse(parseJson(text, bounds))
     } catch {
-      await fs.rename(this.#file, `${this.#file}.corrupt`)
+      await setAside(this.#file)
       return this.#initial()
     }
   }

@@ -219,6 +219,10 @@ export class GraphBuilder {
   expand(a: Value, shape: Value): Value {
     return this.#one('Expand', [a, shape], a.type)
   }
+  /** Where a bool vector is true, as an int64 vector, in ascending order. */
+  placesOf(a: Value): Value {
+    return this.reshape(this.#one('NonZero', [a], 'int64'), [-1])
+  }
   /** Float32 zeros in the shape of a value. */
   zerosLike(a: Value): Value {
     return this.#one('ConstantOfShape', [this.#one('Shape', [a], 'int64')], 'float32')

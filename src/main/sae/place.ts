@@ -3,7 +3,8 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
-import { whyUnreadable } from '../checkpoint/open-file.ts'
+import { parseJson as parsePlainJson } from '../checkpoint/json.ts'
+import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
 import { openWeightFile, type WeightFile } from '../checkpoint/weight-file.ts'
 import { parseYaml } from '../checkpoint/yaml.ts'
 
@@ -37,7 +38,7 @@ const knownNames = [
 const weightsExtension = /\.(npz|safetensors|pt|pth)$/
 /** What lies beside the weights in SAELens's folders, and the weights of models. */
 const besideWeights = /^(sparsity|activations_store_state|trainer_state|model|model-\d+-of-\d+)\.(safetensors|pt)$/
-const maximumConfigBytes = 16 * 1024 * 1024
+const maximumConfigBytes = 4 * 1024 * 1024
 
 function refuse(what: string, file: string, problem: string, hint: string): never {
   throw new SpliceError(`sae/${what}`, `${file} ${problem}`, { file, hint })
@@ -94,25 +95,25 @@ async function folderBelow(folder: string, names: readonly string[]): Promise<st
 /** JSON, in which Python may have written NaN and infinities: those become null. */
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parsePlainJson(text)
   } catch {
-    return JSON.parse(text.replaceAll(/(?<=[:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, 'null'))
+    return parsePlainJson(text.replaceAll(/(?<=[:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, 'null'))
   }
 }
 
 async function readConfig(file: string): Promise<ConfigFile | null> {
   if (!(await isFile(file))) return null
-  const { size } = await fs.stat(file)
-  if (size > maximumConfigBytes) refuse('config', file, `has ${size} bytes, more than any config`, 'Download the SAE again.')
+  let text: string
+  try {
+    text = await readText(file, maximumConfigBytes)
+  } catch (thrown) {
+    return refuse('config', file, whyUnreadable(thrown), 'Download the SAE again.')
+  }
   let value: unknown
   try {
-    const text = await fs.readFile(file, 'utf8')
     value = /\.ya?ml$/.test(file) ? parseYaml(text) : parseJson(text)
-  } catch (thrown) {
-    const language = /\.ya?ml$/.test(file) ? 'plain YAML' : 'JSON'
-    const why =
-      thrown instanceof SyntaxError || !(thrown instanceof Error && 'code' in thrown) ? `is not ${language}` : whyUnreadable(thrown)
-    return refuse('config', file, why, 'Download the SAE again.')
+  } catch {
+    return refuse('config', file, `is not ${/\.ya?ml$/.test(file) ? 'plain YAML' : 'JSON'}`, 'Download the SAE again.')
   }
   const parsed = z.record(z.string(), z.unknown()).safeParse(value)
   if (!parsed.success) return refuse('config', file, 'does not hold an object', 'Download the SAE again.')

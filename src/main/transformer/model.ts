@@ -1,5 +1,6 @@
 /** A model folder opened from its headers: sizes, family and hook points; every tensor's presence and shape is checked, no weight read. */
 import path from 'node:path'
+import { SpliceError } from '../../contract/errors.ts'
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { GraphBuilder, type Value } from '../onnx/graph.ts'
 import type { Reading, Transformer, TransformerShape } from './family.ts'
@@ -29,8 +30,23 @@ export function hookWidth(shape: HookShape): number | null {
   return rest.reduce<number>((product, size) => product * (typeof size === 'number' ? size : 0), 1)
 }
 
-/** The hook points of a transformer in the order in which they run, found by writing its graph once. Throws what is wrong with its tensors. */
-export function listHookPoints(transformer: Transformer): HookPoint[] {
+/** Ten times the layers of any model: a small file can have tensors for a hundred thousand, each of which would be written as a graph. */
+const mostLayers = 2000
+
+function refuseLayers(layers: number, folder: string): SpliceError {
+  const file = path.join(folder, 'config.json')
+  return new SpliceError('checkpoint/config', `${file} asks for ${layers} layers, more than any model has`, {
+    file,
+    field: 'num_hidden_layers',
+    hint: 'The config does not describe a model that can be run.'
+  })
+}
+
+/**
+ * The hook points of a transformer in the order in which they run, found by writing its graph once. Throws what is wrong with its
+ * tensors, and `checkpoint/config` for more layers than any model has; `folder` is the checkpoint's.
+ */
+export function listHookPoints(transformer: Transformer, folder: string): HookPoint[] {
   const graph = new GraphBuilder()
   const points: HookPoint[] = []
   const shared = new Map<string, Value>()
@@ -49,7 +65,10 @@ export function listHookPoints(transformer: Transformer): HookPoint[] {
     }
   }
   let residual = transformer.embed(recorder)
-  for (let layer = 0; layer < transformer.shape.layers; layer++) residual = transformer.block(recorder, layer, residual)
+  for (let layer = 0; layer < transformer.shape.layers; layer++) {
+    if (layer === mostLayers) throw refuseLayers(transformer.shape.layers, folder)
+    residual = transformer.block(recorder, layer, residual)
+  }
   transformer.finalNorm(recorder, residual)
   return points
 }
@@ -74,7 +93,7 @@ export async function openModel(folder: string): Promise<Model> {
     folder: checkpoint.folder,
     name: modelName(checkpoint.folder),
     family: checkpoint.modelType,
-    hookPoints: listHookPoints(transformer),
+    hookPoints: listHookPoints(transformer, checkpoint.folder),
     checkpoint
   }
 }

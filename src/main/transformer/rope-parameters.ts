@@ -6,6 +6,9 @@
 import { z } from 'zod'
 import type { ConfigReader } from './config.ts'
 
+/** No model has heads of more than 512 features; the tensors that would show a false number are looked at later. */
+const widestHead = 65_536
+
 const positive = z.number().positive()
 const ropeType = z.enum(['default', 'linear', 'llama3'])
 
@@ -54,6 +57,7 @@ export function ropeFrequencies(reader: ConfigReader, config: RopeConfig, dHead:
   const partial = parameters.partial_rotary_factor ?? config.partial_rotary_factor ?? defaults.partialFactor ?? 1
   if (defaults.partialFactor === null && partial !== 1)
     reader.refuse('partial_rotary_factor', `is ${partial}, but heads of this family turn whole`)
+  if (dHead > widestHead) reader.refuse('head_dim', `is ${dHead}, wider than any head`)
   // An odd number of features is rounded up to pairs, as transformers does.
   const dims = Math.floor(dHead * partial)
   const theta = parameters.rope_theta ?? config.rope_theta ?? defaults.theta

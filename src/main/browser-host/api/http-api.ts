@@ -5,17 +5,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OpenAPIGenerator } from '@orpc/openapi'
 import { OpenAPIHandler } from '@orpc/openapi/node'
-import { BodyLimitPlugin } from '@orpc/server/node'
 import { ZodToJsonSchemaConverter } from '@orpc/zod/zod4'
+import { legible } from '../../../contract/errors.ts'
 import { contract } from '../../../contract/index.ts'
 import { EngineConnection } from '../../engine/engine-client.ts'
 import type { EngineSupervisor } from '../../engine/supervisor.ts'
 import { version } from '../../engine/version.ts'
 import type { Access } from '../access.ts'
+import { BodyError, readBody } from './body.ts'
 import { forwardingRouter } from './forwarding.ts'
-
-/** Largest request, in bytes. */
-const largestBody = 16 * 1024 * 1024
 
 const headers: Readonly<Record<string, string>> = {
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
@@ -40,7 +38,6 @@ export class HttpApi {
     this.#access = access
     this.#connection = new EngineConnection(engine)
     this.#handler = new OpenAPIHandler<ApiContext>(forwardingRouter(this.#connection.client), {
-      plugins: [new BodyLimitPlugin({ maxBodySize: largestBody })],
       clientInterceptors: [
         async ({ next, context, path }) => {
           const output = await next()
@@ -65,14 +62,33 @@ export class HttpApi {
       return
     }
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-    const { pathname } = URL.parse(request.url ?? '/', 'http://localhost') ?? { pathname: '' }
+    const pathname = URL.parse(`http://localhost${request.url}`)?.pathname
+    if (pathname === undefined) {
+      refuse(response, 400, 'That is no address.')
+      return
+    }
     if (pathname === '/api/openapi.json' && request.method === 'GET') {
       response.writeHead(200, { 'Content-Type': 'application/json' }).end(await this.#describe())
       return
     }
     const wantsResult = wantsJsonAlone(request.headers.accept)
-    const { matched } = await this.#handler.handle(request, response, { prefix: '/api', context: { wantsResult } })
-    if (!matched) refuse(response, 404, 'There is no such procedure; /api/openapi.json lists them, each of which takes POST.')
+    const matched = await this.#answer(request, response, wantsResult)
+    if (!matched && !response.headersSent)
+      refuse(response, 404, 'There is no such procedure; /api/openapi.json lists them, each of which takes POST.')
+  }
+
+  /** Whether there is such a procedure. A request that cannot be read is answered, and ends nothing but itself. */
+  async #answer(request: IncomingMessage, response: ServerResponse, wantsResult: boolean): Promise<boolean> {
+    try {
+      // The adapter takes a body that is there already; what it reads by itself it does not bound.
+      Object.assign(request, { body: await readBody(request) })
+      return (await this.#handler.handle(request, response, { prefix: '/api', context: { wantsResult } })).matched
+    } catch (thrown) {
+      if (response.headersSent || request.socket.destroyed) response.destroy()
+      else if (thrown instanceof BodyError) refuse(response, thrown.status, thrown.message)
+      else refuse(response, 400, legible(thrown instanceof Error ? thrown.message : String(thrown)))
+      return true
+    }
   }
 
   #describe(): Promise<string> {

@@ -20,9 +20,25 @@ type Row =
   | { readonly line: number; readonly value: unknown; readonly embedding: Buffer | null }
   | { readonly line: number; readonly problem: string }
 
+/** Most arrays, objects and commas of a row: brackets alone take twenty times their bytes in memory. */
+const mostParts = 1_000_000
+/** Rows that are all bad, from a file's beginning on, before it is taken for a file of something else. */
+const mostBadRows = 100_000
+
+function hasTooManyParts(text: string): boolean {
+  if (text.length <= mostParts) return false
+  let parts = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5b || code === 0x7b || code === 0x2c) parts += 1
+  }
+  return parts > mostParts
+}
+
 function parseRow(row: CutRow): Row {
   if ('problem' in row) return row
   const { text, embedding } = cutEmbedding(row.bytes)
+  if (hasTooManyParts(text)) return { line: row.line, problem: `holds more than ${mostParts} values` }
   try {
     return { line: row.line, value: JSON.parse(text), embedding }
   } catch {
@@ -86,13 +102,18 @@ export async function* parseFile(
   const source = sourceOfPath(name)
   const batch = new Batch(terms, withEmbeddings)
   let seen = skip
+  let bad = 0
+  let hasGood = skip > 0
   try {
     for await (const some of rows) {
       for (const row of some) {
+        if (!hasGood && bad === mostBadRows) throw new Error(`its first ${mostBadRows} rows are all rejected`)
         const recognised = 'problem' in row ? null : recogniseRow(row.value, source)
         const next = recognised?.kind === 'activation' ? recognised.row : null
         if (batch.isFull(next)) yield batch.take(seen, raw.bytesRead, false)
         seen += 1
+        if (recognised === null || recognised.kind === 'rejected') bad += 1
+        else hasGood = true
         if ('problem' in row || recognised === null) batch.reject(row.line, 'problem' in row ? row.problem : 'no row')
         else if (recognised.kind === 'rejected') batch.reject(row.line, recognised.reason)
         else if (recognised.kind === 'explanation') batch.addExplanation(recognised.row, withEmbeddings ? embeddingOf(row) : null)

@@ -50,6 +50,7 @@ export function listFiles(paths: readonly string[]): ImportFile[] {
     const absolute = path.resolve(given)
     const stat = fs.statSync(absolute, { throwIfNoEntry: false })
     if (stat === undefined) throw new SpliceError('import/missing', `${given} does not exist`, { file: given, hint: 'Check the path.' })
+    if (!stat.isDirectory() && !stat.isFile()) throw refuse(given, 'is not a file')
     if (!stat.isDirectory()) {
       if (importable.test(absolute)) return [absolute]
       throw refuse(given, `is none of ${kinds}`)

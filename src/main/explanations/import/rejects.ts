@@ -39,8 +39,12 @@ export async function readRejects(databaseFile: string, file: string, limit: num
   }
 }
 
+/** Most rows that the file holds; a small file can unpack to billions. */
+const mostKept = 200_000
+
 export class Rejects {
   readonly #file: string
+  #kept = 0
   count = 0
 
   constructor(databaseFile: string) {
@@ -50,7 +54,10 @@ export class Rejects {
   add(file: string, rejects: ParsedBatch['rejects']): void {
     if (rejects.length === 0) return
     this.count += rejects.length
-    fs.appendFileSync(this.#file, rejects.map(({ line, reason }) => `${JSON.stringify({ file, line, reason })}\n`).join(''))
+    const kept = rejects.slice(0, mostKept - this.#kept)
+    this.#kept += kept.length
+    if (kept.length === 0) return
+    fs.appendFileSync(this.#file, kept.map(({ line, reason }) => `${JSON.stringify({ file, line, reason })}\n`).join(''))
   }
 
   /** The file; null while nothing was rejected. */

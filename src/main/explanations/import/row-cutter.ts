@@ -1,7 +1,7 @@
 /** Cuts a stream of bytes into rows without parsing them: lines of .jsonl, objects of a JSON array. */
 
 /** A row longer than this is none of ours; it is skipped, so that memory stays bounded. Bytes. */
-const longestRow = 64 * 1024 * 1024
+export const longestRow = 16 * 1024 * 1024
 
 const newline = 0x0a
 const quote = 0x22

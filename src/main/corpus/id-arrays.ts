@@ -37,7 +37,7 @@ class IdArrayParser {
   #refuse(byte: number, at: number): never {
     const shown = byte >= 0x20 && byte < 0x7f ? JSON.stringify(String.fromCharCode(byte)) : `the byte ${byte}`
     const inside = this.#awaits === 'array' || this.#awaits === 'end' ? '' : ` in sequence ${this.#index + 1}`
-    throw new SpliceError('evaluation/ids', `${this.#file} is no array of arrays of token ids: ${shown} at byte ${at}${inside}`, {
+    throw new SpliceError('corpus/ids', `${this.#file} is no array of arrays of token ids: ${shown} at byte ${at}${inside}`, {
       file: this.#file,
       hint: 'It has to look like [[2,106,108],[2,55]]: whole numbers from zero.'
     })
@@ -90,7 +90,7 @@ class IdArrayParser {
   }
 
   #refuseEmpty(): never {
-    throw new SpliceError('evaluation/ids', `sequence ${this.#index + 1} of ${this.#file} is empty`, {
+    throw new SpliceError('corpus/ids', `sequence ${this.#index + 1} of ${this.#file} is empty`, {
       file: this.#file,
       hint: 'Take it out, or give it ids.'
     })
@@ -108,7 +108,7 @@ class IdArrayParser {
   /** Throws where the file ends too early. */
   finish(): void {
     if (this.#awaits === 'end') return
-    throw new SpliceError('evaluation/ids', `${this.#file} ends before its array of arrays of token ids does`, {
+    throw new SpliceError('corpus/ids', `${this.#file} ends before its array of arrays of token ids does`, {
       file: this.#file,
       hint: 'Write the file again; it has to look like [[2,106,108],[2,55]].'
     })
@@ -117,7 +117,7 @@ class IdArrayParser {
 
 /**
  * The inner arrays behind byte `offset`, of which the first has the place `index`; of each, the first `most` ids.
- * Throws `evaluation/ids` naming the file and where in it, `file/unreadable`.
+ * Throws `corpus/ids` naming the file and where in it, `file/unreadable`.
  */
 export async function* idArrays(file: string, most: number, from: { offset: number; index: number }): AsyncGenerator<IdArray, void> {
   const parser = new IdArrayParser(file, most, from)

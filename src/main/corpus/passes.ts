@@ -2,14 +2,14 @@
  * Sequences cut into passes: rows of one length each, short ones padded. Passes are made inside windows of whole SAELens batches,
  * so that sequences of about one length meet and what a batch needs is together when its window ends.
  */
-import type { Cursor, Sequence } from './sequences.ts'
+import type { Sequence } from './sequences.ts'
 
 /** Sequences that stand behind each other in the corpus. */
-export interface Window {
-  readonly sequences: readonly Sequence[]
+export interface Window<One extends Sequence = Sequence> {
+  readonly sequences: readonly One[]
   /** Where the window begins and where the next one does. */
-  readonly start: Cursor
-  readonly next: Cursor
+  readonly start: One['next']
+  readonly next: One['next']
 }
 
 /** One pass: places of its sequences in the window, and the length that all are padded to. */
@@ -24,8 +24,12 @@ export interface PassSize {
 }
 
 /** Windows of whole SAELens batches with at least a pass's tokens; the last one has what is left. */
-export async function* windowsOf(sequences: AsyncIterable<Sequence>, start: Cursor, size: PassSize): AsyncGenerator<Window, void> {
-  let held: Sequence[] = []
+export async function* windowsOf<One extends Sequence>(
+  sequences: AsyncIterable<One>,
+  start: One['next'],
+  size: PassSize
+): AsyncGenerator<Window<One>, void> {
+  let held: One[] = []
   let tokens = 0
   let from = start
   for await (const sequence of sequences) {

@@ -125,8 +125,8 @@ test('a byte order mark is read over', async () => {
 
 test.each([
   ['l.txt', Buffer.concat([Buffer.from('ab\ncd'), Buffer.of(0xff), Buffer.from('e\n')]), 'l.txt is not UTF-8 in line 2'],
-  ['m.txt', '\n\n', 'nothing is in .*m.txt to evaluate on'],
-  ['n.txt', '', 'nothing is in .*n.txt to evaluate on']
+  ['m.txt', '\n\n', 'nothing is in .*m.txt'],
+  ['n.txt', '', 'nothing is in .*n.txt']
 ])('%s is refused', async (name, content, message) => {
   await expect(sequencesOf(await textCorpus(name, content), 8)).rejects.toThrow(new RegExp(message))
 })

@@ -87,7 +87,7 @@ class LineCutter {
     try {
       text = decodeUtf8(bytes, this.#offset === 0 && this.#piece === 0)
     } catch {
-      throw new SpliceError('evaluation/not-utf8', `${this.#file} is not UTF-8 in line ${this.#line}`, {
+      throw new SpliceError('corpus/not-utf8', `${this.#file} is not UTF-8 in line ${this.#line}`, {
         file: this.#file,
         hint: 'Convert it to UTF-8, e.g. with iconv.'
       })
@@ -102,7 +102,7 @@ function withoutReturn(bytes: Buffer): Buffer {
   return bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes
 }
 
-/** The pieces of a file's lines, from the line that begins at byte `offset` on. Throws `evaluation/not-utf8`, `file/unreadable`. */
+/** The pieces of a file's lines, from the line that begins at byte `offset` on. Throws `corpus/not-utf8`, `file/unreadable`. */
 export async function* linePieces(file: string, { offset, line }: Pick<PiecePlace, 'offset' | 'line'>): AsyncGenerator<Piece, void> {
   let pending: Buffer = Buffer.alloc(0)
   let lineAt = offset
@@ -135,7 +135,7 @@ export async function* linePieces(file: string, { offset, line }: Pick<PiecePlac
 const jsonLine = z.object({ text: z.string() })
 
 function refuseLine(file: string, line: number, problem: string): never {
-  throw new SpliceError('evaluation/json-line', `line ${line} of ${file} ${problem}`, {
+  throw new SpliceError('corpus/json-line', `line ${line} of ${file} ${problem}`, {
     file,
     hint: 'Each line has to be a JSON object whose "text" is a text.'
   })
@@ -152,7 +152,7 @@ function textOf(file: string, line: number, bytes: Buffer): string {
   return parsed.success ? parsed.data.text : refuseLine(file, line, 'has no "text"')
 }
 
-/** The pieces of the texts of a file of JSON lines, as `linePieces`. Throws `evaluation/json-line` naming the line. */
+/** The pieces of the texts of a file of JSON lines, as `linePieces`. Throws `corpus/json-line` naming the line. */
 export async function* jsonLinePieces(file: string, { offset, line }: Pick<PiecePlace, 'offset' | 'line'>): AsyncGenerator<Piece, void> {
   let parts: Buffer[] = []
   let held = 0

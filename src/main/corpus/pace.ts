@@ -1,4 +1,4 @@
-/** How far an evaluation is and how fast: tokens of all, tokens a second, time left. */
+/** How far work on a text is and how fast: tokens of all, tokens a second, time left. */
 import type { EvaluationProgress } from '../../contract/evaluation.ts'
 
 /** Over how long the speed is measured, in ms, and over how many passes at least. */
@@ -7,6 +7,8 @@ const fewestPasses = 3
 
 export class Pace {
   readonly #corpusBytes: number
+  /** Tokens that are wanted at most. */
+  readonly #most: number
   /** When passes ended and how many tokens were done then. */
   readonly #samples: { at: number; tokens: number }[]
   #tokensRead: number
@@ -14,9 +16,10 @@ export class Pace {
   #isRead = false
   #tokens: number
 
-  /** `tokens` are done already. */
-  constructor(corpusBytes: number, tokens: number) {
+  /** `tokens` are done already; no more than `most` are wanted. */
+  constructor(corpusBytes: number, tokens: number, most = Number.POSITIVE_INFINITY) {
     this.#corpusBytes = corpusBytes
+    this.#most = most
     this.#tokens = tokens
     this.#tokensRead = tokens
     this.#samples = [{ at: performance.now(), tokens }]
@@ -44,7 +47,7 @@ export class Pace {
   #total(): number | null {
     if (this.#isRead) return this.#tokensRead
     if (this.#bytesRead === 0) return null
-    return Math.max(this.#tokensRead, Math.round((this.#tokensRead * this.#corpusBytes) / this.#bytesRead))
+    return Math.min(this.#most, Math.max(this.#tokensRead, Math.round((this.#tokensRead * this.#corpusBytes) / this.#bytesRead)))
   }
 
   #speed(): number | null {

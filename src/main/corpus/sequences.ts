@@ -123,8 +123,8 @@ async function* idSequences(file: string, context: number, from: Cursor): AsyncG
 }
 
 /**
- * The sequences of a corpus behind a cursor, none longer than `context`. Throws what is wrong with the file: `evaluation/ids`,
- * `evaluation/not-utf8`, `evaluation/json-line`, `file/unreadable`; and `evaluation/empty` where there is nothing in it.
+ * The sequences of a corpus behind a cursor, none longer than `context`. Throws what is wrong with the file: `corpus/ids`,
+ * `corpus/not-utf8`, `corpus/json-line`, `file/unreadable`; and `corpus/empty` where there is nothing in it.
  */
 export async function* readSequences(
   corpus: Corpus,
@@ -139,7 +139,7 @@ export async function* readSequences(
     yield sequence
   }
   if (!isEmpty) return
-  throw new SpliceError('evaluation/empty', `nothing is in ${corpus.file} to evaluate on`, {
+  throw new SpliceError('corpus/empty', `nothing is in ${corpus.file}`, {
     file: corpus.file,
     hint: corpus.kind === 'ids' ? 'Give at least one array of token ids.' : 'Give a text with at least one line.'
   })
