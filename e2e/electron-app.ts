@@ -137,19 +137,24 @@ async function openStandIn(options: AppOptions): Promise<ElectronApp> {
   }
   let browser: Browser | null = null
   try {
-    browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`)
-    // Chromium begins with a page of its own, which is no window of the app.
-    const pages = () => (browser?.contexts() ?? []).flatMap(context => context.pages()).filter(page => page.url() !== 'about:blank')
-    while (pages().length === 0 && child.exitCode === null) await wait(20)
-    const [page] = pages()
-    if (page === undefined) throw new Error(`the app ended before it had a window: ${started.said()}`)
+    const gone = started.ended.then(code => {
+      throw new Error(`the app ended with ${code} before it had a window: ${started.said()}`)
+    })
+    gone.catch(() => undefined)
+    browser = await Promise.race([chromium.connectOverCDP(`http://127.0.0.1:${port}`), gone])
+    const pages = () => (browser?.contexts() ?? []).flatMap(context => context.pages())
+    const loaded = () => pages().find(page => page.url() !== 'about:blank')
+    while (loaded() === undefined && child.exitCode === null) await wait(20)
+    const page = loaded()
+    if (page === undefined) return await gone
     return {
       page,
       inMain: inMain as InMain,
       process: child,
       pages,
       close: async () => {
-        if (child.exitCode === null) await inMain(({ app }: typeof Electron.CrossProcessExports) => app.quit()).catch(() => undefined)
+        if (child.exitCode === null && child.signalCode === null)
+          await inMain(({ app }: typeof Electron.CrossProcessExports) => app.quit()).catch(() => undefined)
         await started.ended
         await browser?.close()
       }

@@ -7,8 +7,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { findProjectNode } from './project-node.mjs'
 
-/** What the engine starts, and what its threads and processes are started from. */
-const engineEntries = ['engine.js', 'inference.js', 'mirror-writer.js', 'mirror-parser.js', 'mirror-reader.js']
+/** What is built and not the engine's: the app itself, and the command line. */
+const notEngine = ['index.js', 'cli.js']
 
 /** Of each package what is loaded here: no sources, types, or binaries of other platforms. */
 function enginePackages() {
@@ -69,7 +69,8 @@ export function stageApp(root, app, engine) {
   )
   cpSync(join(root, 'LICENSE'), join(app, 'LICENSE'))
 
-  copyFiles(withImports(main, engineEntries), root, engine)
+  const entries = readdirSync(main).filter(file => file.endsWith('.js') && !notEngine.includes(file))
+  copyFiles(withImports(main, entries), root, engine)
   cpSync(join(root, 'resources'), join(engine, 'resources'), { recursive: true })
   // Says that .js files are modules.
   writeFileSync(join(engine, 'package.json'), `${JSON.stringify({ name: `${name}-engine`, version, type }, null, 2)}\n`)

@@ -59,3 +59,5 @@ process.on('message', (message: { id: number; source: string; argument: unknown 
       error => process.send?.({ kind: 'answer', id, error: String(error?.stack ?? error) })
     )
 })
+// A test that is gone leaves no app behind.
+process.on('disconnect', () => process.exit(1))

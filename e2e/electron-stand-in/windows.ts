@@ -48,6 +48,8 @@ export async function endChromium(): Promise<void> {
 }
 
 const windows = new Map<Page, BrowserWindow>()
+/** What pages were allowed to open, as Chromium has it. */
+const allowedPopups = new Set<string>()
 
 /** Asks the app about a page's going somewhere else; everything that is no navigation goes its way. */
 async function decide(route: Route): Promise<void> {
@@ -61,7 +63,7 @@ async function decide(route: Route): Promise<void> {
     // A page that Chromium opened by itself, whose frame is not there yet.
   }
   const contents = from?.window?.webContents
-  if (from === null || contents === undefined) return route.abort('aborted')
+  if (from === null || contents === undefined) return allowedPopups.has(request.url()) ? route.continue() : route.abort('aborted')
   if (from.isMainFrame && contents.isLoadingItself) return route.continue()
   const url = fromBrowser(request.url())
   const details = { url, isMainFrame: from.isMainFrame, isSameDocument: false, frame: contents.mainFrame, initiator: contents.mainFrame }
@@ -74,8 +76,7 @@ async function decide(route: Route): Promise<void> {
 async function refusePopup(page: Page): Promise<void> {
   const opener = await page.opener()
   const contents = opener === null ? undefined : windows.get(opener)?.webContents
-  if (contents === undefined || contents.wasWindowAllowed) return
-  await page.close()
+  if (contents !== undefined && !contents.wasWindowAllowed) await page.close()
 }
 
 class WebContents extends TypedEmitter {
@@ -109,6 +110,8 @@ class WebContents extends TypedEmitter {
     if (chromiumContext === null) throw new Error('a window is opened when the app is ready')
     const page = await chromiumContext.newPage()
     windows.set(page, this.#window)
+    // Chromium begins with a page that is no window of the app.
+    if (windows.size === 1) for (const other of chromiumContext.pages()) if (other !== page) await other.close()
     page.on('close', () => this.#window.closed())
     page.on('framenavigated', frame => {
       if (frame === page.mainFrame()) this.#url = fromBrowser(frame.url())
@@ -124,6 +127,7 @@ class WebContents extends TypedEmitter {
     session.on('Page.windowOpen', ({ url, windowName }) => {
       const details = { url: fromBrowser(url), frameName: windowName, features: '', disposition: 'foreground-tab' }
       this.wasWindowAllowed = (this.#windowOpenHandler?.(details) ?? { action: 'allow' }).action === 'allow'
+      if (this.wasWindowAllowed) allowedPopups.add(url)
     })
     const mainWorld = readFileSync(new URL('./main-world.js', import.meta.url), 'utf8')
     const preloadWorld = readFileSync(new URL('./preload-world.js', import.meta.url), 'utf8')
