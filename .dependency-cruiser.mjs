@@ -134,6 +134,16 @@ export default {
       to: { path: '^electron$|node_modules/electron/' }
     },
     {
+      name: 'shell-is-light',
+      comment: 'What runs inside Electron supervises the engine and never loads what the engine works with.',
+      severity: 'error',
+      from: { path: '^src/(main/(index\\.ts$|electron/)|preload/)', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: 'node_modules/(onnxruntime|better-sqlite3|sqlite-vec|protobufjs|yauzl)|^src/main/(engine/engine\\.ts|inference/)',
+        reachable: true
+      }
+    },
+    {
       name: 'renderer-knows-contract-and-export',
       severity: 'error',
       from: { path: '^src/renderer/', pathNot: '\\.test\\.ts$' },
