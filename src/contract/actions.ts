@@ -77,6 +77,7 @@ export const actionWords = {
   'prompt.focus': { title: 'Go to the prompt', group: 'Prompt and run', keywords: 'edit type focus', keys: ['e'] },
   'run.start': { title: 'Run the prompt', group: 'Prompt and run', keywords: 'start compute', keys: ['Mod+Enter'] },
   'run.cancel': { title: 'Cancel the run', group: 'Prompt and run', keywords: 'stop abort', keys: ['Mod+.'] },
+  'model.unload': { title: 'Free the memory of models', group: 'Model and SAEs', keywords: 'unload close release sessions' },
   'prompt.text': { title: 'Write the prompt as text', group: 'Prompt and run', keywords: 'mode plain' },
   'prompt.chat': { title: 'Write the prompt as a chat', group: 'Prompt and run', keywords: 'mode template roles' },
   'prompt.ids': { title: 'Write the prompt as token ids', group: 'Prompt and run', keywords: 'mode numbers' },

@@ -100,6 +100,8 @@ export const contract = {
     about: procedure.output(about),
     /** The status at once, then every change of it and every notice. */
     watch: procedure.output(eventIterator(engineEvent)),
+    /** Closes all models and SAEs, after what is under way: their memory goes back. The next run opens what it needs again. */
+    unload: procedure.output(engineStatus),
     settings: procedure.output(settings),
     /** Keeps a change. Another provider or number of threads starts the inference process anew, after what is under way. */
     changeSettings: procedure.input(settingsChange).output(settings),

@@ -131,6 +131,7 @@ export const menus: readonly Menu[] = [
       'run.start',
       'run.cancel',
       'prompt.focus',
+      'model.unload',
       'separator',
       'prompt.text',
       'prompt.chat',

@@ -68,6 +68,10 @@ export function makeRouter(services: EngineServices) {
         return aboutSplice(services.home, services.inference.providers)
       }),
       watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
+      unload: os.engine.unload.handler(async () => {
+        await services.inference.restart()
+        return services.status()
+      }),
       settings: os.engine.settings.handler(() => library.settings()),
       changeSettings: os.engine.changeSettings.handler(({ input }) => settings.change(input)),
       settingsReport: os.engine.settingsReport.handler(() => settings.report()),
