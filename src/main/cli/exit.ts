@@ -29,6 +29,7 @@ const optionOf: Readonly<Record<string, string>> = {
   features: '--features',
   groups: '--group',
   provider: '--provider',
+  precision: '--precision',
   save: '--save',
   context: '--context',
   resume: '--resume',
@@ -53,7 +54,11 @@ const patchOptionOf: Readonly<Record<string, string>> = {
 
 /** The line for stderr: what is wrong with which file or option, and what to do. Never more than one line. */
 export function errorLine(error: ErrorData): string {
-  const options = /^(run|evaluation|harvest)\//.test(error.kind) ? optionOf : error.kind.startsWith('patching/') ? patchOptionOf : {}
+  const options = /^(run|evaluation|harvest|inference)\//.test(error.kind)
+    ? optionOf
+    : error.kind.startsWith('patching/')
+      ? patchOptionOf
+      : {}
   const field = options[error.field ?? ''] ?? error.field
   const named = [error.file, field].filter(name => name !== undefined && !error.message.includes(name))
   const subject = named.length === 0 ? '' : `${named.join(', ')}: `

@@ -25,6 +25,8 @@ export interface EngineDeath {
 export interface SupervisorOptions {
   /** The Node binary that runs the engine. */
   readonly node: string
+  /** The file that it starts; the engine beside this code by default. */
+  readonly entry?: string
   /** The mirror's file; the home's by default. */
   readonly db?: string
   /** A process is started, at first and again after each death: it can be connected to. */
@@ -64,7 +66,7 @@ export class EngineSupervisor {
   start(): void {
     let reason: string | null = null
     let error: unknown
-    const child = fork(processEntry('engine'), [], {
+    const child = fork(this.#options.entry ?? processEntry('engine'), [], {
       execPath: this.#options.node,
       execArgv: [],
       serialization: 'advanced',
