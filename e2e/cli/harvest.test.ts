@@ -36,7 +36,7 @@ describe('a text', () => {
     const args = ['harvest', ...model, ...twoSaes, '--text', texts, '--tokens', '1000']
     const { code, stdout, stderr } = await splice([...args, '--json'], { home })
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^holds [\d.]+ MB \(2,048 features x [\d.]+ kB\), however many tokens; kept in .*\.harvest\n$/)
+    expect(stderr).toMatch(/^holds [\d.]+ MB \(2,048 features x [\d.]+ kB\), however many tokens; kept in .*\.harvest\n/)
     const result = harvestResult.parse(JSON.parse(stdout))
     const outcome = await splice(
       ['run', ...model, ...twoSaes, '--variants', 'clean', '--prompt', sentence, '--top-features', '100', '--no-history', '--json'],
