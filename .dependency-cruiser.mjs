@@ -120,6 +120,13 @@ export default {
       to: { path: '^src/main/(transformer|sae|onnx|checkpoint|inference)/', pathNot: '^src/main/checkpoint/json\\.ts$' }
     },
     {
+      name: 'doctor-needs-nothing-that-may-be-ill',
+      comment: "The doctor looks from outside: only its trial's process, which may end, touches ONNX Runtime.",
+      severity: 'error',
+      from: { path: '^src/main/doctor/', pathNot: '(\\.test|/trial-entry)\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(contract|main/doctor)/|^src/main/engine/process-entry\\.ts$' }
+    },
+    {
       name: 'electron-in-its-own-files',
       comment: 'Engine, inference, command line and browser host are plain Node.',
       severity: 'error',

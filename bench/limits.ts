@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { Tensor } from 'onnxruntime-node'
-import { createSession } from '../src/main/inference/sessions.ts'
+import { cpu, createSession } from '../src/main/inference/sessions.ts'
 import { GraphBuilder } from '../src/main/onnx/graph.ts'
 
 /** Rate of one large product of matrices, [512, 2304] by [9216, 2304] transposed, in ONNX Runtime: 1e9 operations a second, best of several. */
@@ -12,7 +12,7 @@ export async function gemmRate(rounds = 5): Promise<number> {
   const a = graph.input('a', 'float32', [rows, inner])
   const b = graph.input('b', 'float32', [columns, inner])
   graph.output(graph.linear(a, b))
-  const session = await createSession(graph.encode(), 'cpu')
+  const session = await createSession(graph.encode(), cpu)
   const random = (size: number) => Float32Array.from({ length: size }, (_, at) => ((at * 2_654_435_761) % 1000) / 1000 - 0.5)
   const feeds = {
     a: new Tensor('float32', random(rows * inner), [rows, inner]),

@@ -687,6 +687,15 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'Settings, the providers tried',
+    shows: ['views/settings/provider-check.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'settings')
+      if ((await page.getByTestId('doctor-report').count()) === 0) await page.getByTestId('doctor-look').click()
+      await page.getByTestId('doctor-report').waitFor({ timeout: 60_000 })
+    }
+  },
+  {
     name: 'the tour',
     shows: ['components/tour/tour.svelte'],
     reach: async (page, grounds) => {

@@ -3,7 +3,18 @@ import { z } from 'zod'
 import { runId } from './history.ts'
 import { maybeNumber } from './numbers.ts'
 import { quantity, resolvedQuantity } from './quantity.ts'
-import { activeFeature, layerOrder, processing, processingFlag, prompt, promptTokens, provider, runSae, splicePositions } from './run.ts'
+import {
+  activeFeature,
+  layerOrder,
+  precision,
+  processing,
+  processingFlag,
+  prompt,
+  promptTokens,
+  provider,
+  runSae,
+  splicePositions
+} from './run.ts'
 
 /** Features that are ablated together. */
 export const featureGroup = z.object({
@@ -35,6 +46,7 @@ export const attributionRequest = z.object({
   processing: processing.default('auto'),
   layerOrder: layerOrder.default('checkpoint'),
   provider: provider.default('auto'),
+  precision: precision.optional(),
   /** Rows of a batch; changes no number beyond rounding. Without it, what is quick and fits into memory. */
   batchRows: z.int().min(1).max(4096).optional(),
   /** The run of the history that the result is kept with. */

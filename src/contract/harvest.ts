@@ -1,7 +1,7 @@
 /** What features of SAEs do on one's own text: what is asked, how far it is, and what comes of it. */
 import { z } from 'zod'
 import { evaluationProgress } from './evaluation.ts'
-import { layerOrder, processing, processingFlag, provider, runSae } from './run.ts'
+import { layerOrder, precision, processing, processingFlag, provider, runSae } from './run.ts'
 
 /** A share of a harvest: parts `index` of `of`, counted from 1, hold all of it together. */
 export const shard = z.object({ index: z.int().min(1), of: z.int().min(1).max(10_000) })
@@ -41,6 +41,7 @@ export const harvestRequest = z.object({
   processing: processing.default('auto'),
   layerOrder: layerOrder.default('checkpoint'),
   provider: provider.default('auto'),
+  precision: precision.optional(),
   /** What its sources are called, instead of `own`. */
   name: sourceName.optional(),
   /** Where it is kept. Without it in the home, and there only until the mirror has it; a shard always stays. */
@@ -82,7 +83,7 @@ export const harvestedSae = z.object({
   path: z.string(),
   hook: z.string(),
   hookOut: z.string().nullable(),
-  features: z.int(),
+  features: z.int().positive(),
   source: z.string()
 })
 export type HarvestedSae = z.infer<typeof harvestedSae>

@@ -8,6 +8,7 @@ import { about } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
 import { attributionEvent, attributionRequest, keptAttribution } from './attribution.ts'
 import { modelConfig, saeConfig } from './configs.ts'
+import { doctorReport } from './doctor.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus } from './engine.ts'
 import { errorData } from './errors.ts'
@@ -103,6 +104,8 @@ export const contract = {
     /** Keeps a change. Another provider or number of threads starts the inference process anew, after what is under way. */
     changeSettings: procedure.input(settingsChange).output(settings),
     settingsReport: procedure.output(settingsReport),
+    /** What this machine has to compute with; every provider is tried, which takes some seconds. */
+    doctor: procedure.output(doctorReport),
     cache: procedure.output(cacheSize),
     /** Removes what can be made again, after what is under way, and gives what is left. */
     clearCache: procedure.output(cacheSize)

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { runId } from './history.ts'
 import { fromMaybeNumber, type MaybeNumber, maybeNumber, toMaybeNumber } from './numbers.ts'
 import { quantity, resolvedQuantity } from './quantity.ts'
-import { layerOrder, predictedToken, processing, processingFlag, prompt, promptTokens, provider, token } from './run.ts'
+import { layerOrder, precision, predictedToken, processing, processingFlag, prompt, promptTokens, provider, token } from './run.ts'
 
 /** Where an activation is copied, by TransformerLens's short names of hook points; `z` is each attention head's own output. */
 export const patchSite = z.enum(['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out', 'z'])
@@ -41,7 +41,8 @@ const twoPrompts = {
   quantity,
   processing: processing.default('auto'),
   layerOrder: layerOrder.default('checkpoint'),
-  provider: provider.default('auto')
+  provider: provider.default('auto'),
+  precision: precision.optional()
 }
 
 export const patchingRequest = z.object({

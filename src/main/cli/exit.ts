@@ -29,16 +29,17 @@ const optionOf: Readonly<Record<string, string>> = {
   features: '--features',
   groups: '--group',
   provider: '--provider',
+  precision: '--precision',
   save: '--save',
   context: '--context',
   resume: '--resume',
+  source: '--source',
   texts: '--text',
   tokens: '--tokens',
   shard: '--shard',
   name: '--name',
   before: '--before',
-  memoryLimit: '--memory-limit',
-  source: '--source'
+  memoryLimit: '--memory-limit'
 }
 
 /** The same for patches, whose positions are those of a cell. */
@@ -53,7 +54,11 @@ const patchOptionOf: Readonly<Record<string, string>> = {
 
 /** The line for stderr: what is wrong with which file or option, and what to do. Never more than one line. */
 export function errorLine(error: ErrorData): string {
-  const options = /^(run|evaluation|harvest)\//.test(error.kind) ? optionOf : error.kind.startsWith('patching/') ? patchOptionOf : {}
+  const options = /^(run|evaluation|harvest|inference)\//.test(error.kind)
+    ? optionOf
+    : error.kind.startsWith('patching/')
+      ? patchOptionOf
+      : {}
   const field = options[error.field ?? ''] ?? error.field
   const named = [error.file, field].filter(name => name !== undefined && !error.message.includes(name))
   const subject = named.length === 0 ? '' : `${named.join(', ')}: `

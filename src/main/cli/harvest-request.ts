@@ -14,7 +14,7 @@ import {
   readNumber,
   readText
 } from './arguments.ts'
-import { readProcessing } from './model-arguments.ts'
+import { readPrecision, readProcessing } from './model-arguments.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 
 const grammar: Grammar = {
@@ -37,6 +37,7 @@ const grammar: Grammar = {
     'processing',
     'layer-order',
     'provider',
+    'precision',
     'db'
   ],
   lists: ['sae', 'sae-norm-factor', 'text'],
@@ -102,6 +103,7 @@ export function readHarvestOrder(
     processing: readProcessing(value('processing') ?? 'auto'),
     layerOrder: readChoice('--layer-order', value('layer-order') ?? 'checkpoint', layerOrder.options),
     provider: readChoice('--provider', value('provider') ?? 'auto', provider.options),
+    ...readPrecision(args),
     name: readName(args),
     ...(file === undefined ? {} : { file: resolve(file) }),
     memoryLimit: readMemory(args),

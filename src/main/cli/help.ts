@@ -31,6 +31,7 @@ export const commands = [
   'library',
   'releases',
   'download',
+  'doctor',
   'serve'
 ] as const
 export type Command = (typeof commands)[number]
@@ -60,6 +61,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice library                                          the models and SAEs on this disk
   splice releases [--model M]                             what is published, and what of it is on this disk
   splice download REPO | --release R --sae-id ID          an SAE, a model or files from the Hugging Face hub
+  splice doctor                                           what this machine computes with, tried, and what is missing
   splice serve                                            the workbench in a browser, on this machine's loopback
 
   splice COMMAND --help                                   the options of a command
@@ -77,7 +79,7 @@ export const commandHelp: Record<Command, string> = {
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
            [--top-k 10] [--top-features 5] [--provider auto|cpu|webgpu|cuda|directml|coreml]
-           [--save FILE.safetensors] [--no-history] [--json]
+           [--precision fp32|fp16] [--save FILE.safetensors] [--no-history] [--json]
 
 Runs one prompt under several variants and compares them.
 
@@ -104,7 +106,9 @@ Runs one prompt under several variants and compares them.
   --layer-order WHICH       Gemma-2 only: the checkpoint's order of local and global layers, or TransformerLens's
   --top-k N                 predictions listed at each position (10)
   --top-features N          features listed at each position (5)
-  --provider NAME           where it computes (auto)
+  --provider NAME           where it computes (auto: what the settings say, else the CPU); splice doctor tries them. One that does
+                            not start, or cannot run this, gives way to the CPU, and the reason is told
+  --precision fp16          holds and multiplies the model's matrices in float16, on GPUs: half the memory, less exact
   --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
   --no-history              does not keep the run in the history
@@ -114,7 +118,8 @@ ${everywhere}
 ${exits}
 `,
   'check-sae': `splice check-sae --model DIR --sae PATH[@HOOK] [--prompt TEXT | --ids 2,106,108] [--no-bos] [--sae-norm-factor F]
-           [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens] [--provider NAME] [--json]
+           [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens] [--provider NAME] [--precision fp32|fp16]
+           [--json]
 
 Measures an SAE's L0 and explained variance on a text and compares them with the published ones (its release, its files, its path).
 Then it tries hook points of its width in its layer and the layers beside, the processings that make a difference there, its
@@ -146,7 +151,7 @@ the answer's tokens before it, under every variant; and what is predicted after 
   --top-k N                 predictions listed (10)
   --json                    prints {answers: [{text, tokens: [{id, text, variants: [{name, rank, logit, probability,
                             logProb, topK}]}], logProbs}], topK: [{name, tokens}], ...}
-  Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
+  Model, SAEs, prompt, variants, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -168,7 +173,7 @@ Continues a prompt under several variants. A splice covers every generated token
   --top-features N          lists features of the SAEs at each token, in the JSON (0)
   --json                    prints {variants: [{name, text, ending, tokens: [{id, text, logProb, rank}]}], seed, ...}: new
                             tokens only; with --samples, an entry for each with its number as sample
-  Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
+  Model, SAEs, prompt, variants, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -187,7 +192,7 @@ unembedding: what would the model predict if it ended there? For every variant, 
   --json                    prints {variants: [{name, final, layers: [{label, topK, klToFinal, final: {logProbs, ranks},
                             actual: {logProbs, ranks}}]}], ...}: final is the token that the variant predicts in the end,
                             actual the one that follows; labels are those of accumulated_resid, 0_pre to final_post
-  Model, SAEs, prompt, variants, edits, processing, layer order and provider: as in splice run.
+  Model, SAEs, prompt, variants, edits, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -196,7 +201,7 @@ ${exits}
            --target TOKEN[-OTHER][@POS] | loss | kl[@POS] [--top 100] [--each-position] [--features 17,300]
            [--group [NAME=]17,300]... [--pairs N] [--no-error-term] [--special-tokens]
            [--splice-positions all|no-special|A:B,...] [--sae-norm-factor F] [--batch-rows N] [--processing WHICH]
-           [--layer-order WHICH] [--provider NAME] [--no-history] [--json]
+           [--layer-order WHICH] [--provider NAME] [--precision fp32|fp16] [--no-history] [--json]
 
 Splices an SAE into a prompt, ablates its most active features, each in a run of its own, and ranks them by what that does
 to a quantity. Nothing is approximated: all before the splice is computed once, and all behind it for every feature. What
@@ -224,15 +229,15 @@ follows POS cannot matter and is not computed.
                             pairs, quantity, active, ...}. base is the quantity with the SAE spliced and nothing ablated, an
                             effect the quantity with the feature ablated minus base: below zero for a log-prob that the
                             feature supports. activation is the largest one, at position
-  Model, SAE, prompt, processing, layer order and provider: as in splice run.
+  Model, SAE, prompt, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
 `,
   patch: `splice patch --model DIR (--prompt TEXT | --ids 2,106,108) (--source TEXT | --source-ids 2,106,109) [--no-bos]
            --target TOKEN[-OTHER][@POS] | loss | kl[@POS] [--site SITE]... | --cell LAYER:POS[:HEAD] [--from POS]
-           [--top-k 10] [--batch-rows N] [--processing WHICH] [--layer-order WHICH] [--provider NAME] [--no-history]
-           [--json]
+           [--top-k 10] [--batch-rows N] [--processing WHICH] [--layer-order WHICH] [--provider NAME] [--precision fp32|fp16]
+           [--no-history] [--json]
 
 Copies activations of one prompt's run, the source, into that of another of as many tokens, and measures what each copy does
 to a quantity: activation patching, as TransformerLens's patching.py has it, where the source is called the clean run and the
@@ -257,7 +262,7 @@ other one the corrupted run. Every cell is a row of its own; all before it is co
                             0 is the base, 1 the source; null where they are equal. Cells before the first token that differs
                             and behind POS cannot matter: 0. Of one cell {base, source, patched, effect, normalised,
                             predictions: {base, patched, source}, ...}
-  Model, prompt, processing, layer order and provider: as in splice run.
+  Model, prompt, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -281,7 +286,7 @@ ${exits}
             [--documents joined|apart] [--context N] [--special-tokens] [--special-ids LIST]
             [--splice-positions all|no-special|A:B,...] [--saelens-batch 16] [--batch-tokens N]
             [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens]
-            [--sae-norm-factor NAME=F] [--provider auto|cpu|webgpu|cuda|directml|coreml]
+            [--sae-norm-factor NAME=F] [--provider auto|cpu|webgpu|cuda|directml|coreml] [--precision fp32|fp16]
             [--feature-density] [--resume FILE] [--json]
 
 Says how good an SAE or transcoder is on a text: how sparse, how near its output is to the activation that it stands in
@@ -309,7 +314,7 @@ SAELens's run_evals (sae_lens 6.18), which differ.
                             explained_variance_legacy and relative_reconstruction_bias depend (16)
   --batch-tokens N          tokens computed at a time (512, fewer for wide SAEs), at least one sequence; more needs more
                             memory, and changes no number
-  --processing, --layer-order, --sae-norm-factor, --provider    as in splice run
+  --processing, --layer-order, --sae-norm-factor, --provider, --precision    as in splice run
   --feature-density         adds how often each feature fires (SAELens's feature_density) to the JSON
   --resume FILE             keeps what is done in FILE after each batch; the same command goes on from there
   --json                    prints {"tokens","positions","predictions","l0","l1","squaredError","mse",
@@ -324,7 +329,7 @@ ${exits}
                [--out FILE] [--anew] [--no-bos] [--documents joined|apart] [--context N] [--special-tokens]
                [--top 20] [--per-interval 5] [--before 20] [--after 11] [--memory-limit GB] [--batch-tokens N]
                [--sae-norm-factor NAME=F] [--processing auto|none|all|LIST] [--layer-order WHICH]
-               [--provider NAME] [--json]
+               [--provider NAME] [--precision fp32|fp16] [--json]
 splice harvest merge FILE... [--name NAME] [--out FILE] [--no-mirror] [--memory-limit GB] [--json]
 
 Runs text through a model and says of every feature of the SAEs how often it fires, how strongly (maximum, histogram), and
@@ -358,7 +363,7 @@ does not grow with the tokens; where it does not fit, that is said too, with set
   --no-mirror               merges into --out FILE alone
   --json                    prints {saes: [{name, hook, features, fired, meanActive, source}], tokens, counted, sequences,
                             file, inMirror, ...}
-  Processing, layer order and provider: as in splice run.
+  Processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -521,6 +526,18 @@ that is needed to show it again without its model. The list has pinned runs firs
   --help                    this text
 
 ${exits}
+`,
+  doctor: `splice doctor [--json]
+
+Says what this machine has to compute with: devices, drivers, memory, versions, whether the home can be written to. Each
+execution provider is tried in a process of its own with a small graph whose numbers are checked, so that a driver that
+crashes is a line of the report. Where something is missing, the report names it and the command that installs it.
+
+  --json                    prints {version, platform, architecture, node, onnxRuntime, processor, memory, home, devices,
+                            drivers, providers: [{provider, state, reason, float16, gigaflops, remedy}], ailments}
+  --help                    this text
+
+Exit codes: 0 Splice can work here, on the CPU at least; 1 it cannot, and the report says why; 2 a mistake in the arguments.
 `,
   library: `splice library [--db FILE] [--json]
 

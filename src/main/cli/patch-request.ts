@@ -10,7 +10,7 @@ import {
 } from '../../contract/patching.ts'
 import { layerOrder, type Prompt, provider, type RunRequest, runRequest } from '../../contract/run.ts'
 import { type Arguments, type Grammar, mistake, quoted, readArguments, readChoice, readCount, readDb } from './arguments.ts'
-import { readIds, readProcessing, readPrompt } from './model-arguments.ts'
+import { readIds, readPrecision, readProcessing, readPrompt } from './model-arguments.ts'
 import { readTarget } from './target.ts'
 
 const grammar: Grammar = {
@@ -18,7 +18,7 @@ const grammar: Grammar = {
   flags: ['no-bos', 'no-history', 'json'],
   values: [
     ...['model', 'prompt', 'ids', 'source', 'source-ids', 'target', 'cell', 'from', 'top-k', 'batch-rows'],
-    ...['processing', 'layer-order', 'provider', 'db']
+    ...['processing', 'layer-order', 'provider', 'precision', 'db']
   ],
   lists: ['site'],
   operand: null,
@@ -47,7 +47,8 @@ export function readPatchOrder(argv: readonly string[]): PatchOrder {
     prompt,
     processing: readProcessing(args.values.get('processing') ?? 'auto'),
     layerOrder: readChoice('--layer-order', args.values.get('layer-order') ?? 'checkpoint', layerOrder.options),
-    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options)
+    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options),
+    ...readPrecision(args)
   }
   const both = { ...asked, source, quantity: readTarget(target) }
   const sites = (args.lists.get('site') ?? ['resid_pre']).map(readSite)

@@ -22,7 +22,7 @@ function heading(result: RunResult): string {
   const bos = result.bosAdded ? ', BOS added' : ''
   return [
     `${result.model.name}  ${result.tokens.length} tokens${bos}  ${processing} (${result.processingReason})`,
-    `${result.provider}  ${milliseconds}`,
+    `${result.provider}${result.precision === 'fp16' ? ' in float16' : ''}  ${milliseconds}`,
     ...result.saes.map(saeLine)
   ].join('\n')
 }

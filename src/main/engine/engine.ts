@@ -113,6 +113,7 @@ class Services implements EngineServices {
       inference: inference.state,
       inferenceProcess: inference.processId,
       provider: inference.provider,
+      precision: inference.precision,
       providerReason: inference.providerReason,
       providerFellBack: inference.providerFellBack,
       threads: inference.threads,

@@ -61,7 +61,7 @@ function checkerOf(file: string, vocabulary: number, model: string): EvaluationP
 
 /** Opens what a request names, from headers. Throws what is wrong with the model, the SAE, the corpus file or the request. */
 async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServices, 'home'>): Promise<Prepared> {
-  const { corpus, layerOrder, provider, saelensBatch, countSpecial, positions } = request
+  const { corpus, layerOrder, provider, precision, saelensBatch, countSpecial, positions } = request
   const run = { model: request.model, saes: [request.sae], processing: request.processing, layerOrder, provider }
   const asked = runRequest.parse({ ...run, prompt: { ids: [] }, variants: [{ name: 'clean', splices: [] }] })
   const { job, flags, reason } = await jobOf(asked, { home })
@@ -98,6 +98,7 @@ async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServ
       processing: job.processing,
       layerOrder,
       provider,
+      precision,
       cacheFolder: job.cacheFolder
     }
   }
@@ -123,7 +124,8 @@ async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServ
       'the splice positions': JSON.stringify(positions),
       'the processing': flags.join(',') || 'none',
       'the layer order': layerOrder,
-      'the provider': provider
+      'the provider': provider,
+      ...(precision === undefined ? {} : { 'the precision': precision })
     },
     about: {
       model: { path: checkpoint.folder, name },

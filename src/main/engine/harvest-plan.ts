@@ -158,7 +158,7 @@ async function checkNames(sources: readonly string[], mirror: PlanServices['mirr
 /** Opens and decides. Throws what is wrong with the model, the SAEs, the texts or the request. */
 export async function prepareHarvest(request: HarvestRequest, { home, mirror }: PlanServices): Promise<PreparedHarvest> {
   checkShard(request)
-  const { layerOrder, provider, documents, countSpecial, top, perInterval, before, after } = request
+  const { layerOrder, provider, precision, documents, countSpecial, top, perInterval, before, after } = request
   const shape: TallyShape = { top, perInterval, before, after }
   if (before + 1 + after > mostTokens) {
     throw new SpliceError('harvest/around', `${before} tokens in front of an example and ${after} behind it are too many`, {
@@ -235,6 +235,7 @@ export async function prepareHarvest(request: HarvestRequest, { home, mirror }: 
       'the shard': `${part.index}/${part.of}`,
       ...settings,
       'the provider': provider,
+      ...(precision === undefined ? {} : { 'the precision': precision }),
       'the sources': sources.join(', ')
     },
     kin: {
@@ -287,7 +288,15 @@ export async function prepareHarvest(request: HarvestRequest, { home, mirror }: 
       batchTokens,
       isSpecial: id => special.has(id),
       tokenText: textsOf(vocabulary),
-      job: { model: request.model, saes: job.saes, processing: job.processing, layerOrder, provider, cacheFolder: job.cacheFolder }
+      job: {
+        model: request.model,
+        saes: job.saes,
+        processing: job.processing,
+        layerOrder,
+        provider,
+        precision,
+        cacheFolder: job.cacheFolder
+      }
     },
     summary: {
       features,

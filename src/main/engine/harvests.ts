@@ -96,7 +96,7 @@ async function harvestFile(
   const kept = (await exists(file))
     ? await resumeHarvest(
         file,
-        work.facts.asked,
+        work.facts,
         (tallies, pass) => {
           counter ??= new PassCounter(work.facts, work.part, tallies)
           counter.count(pass)

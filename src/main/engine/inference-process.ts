@@ -10,7 +10,7 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { FeatureWeights } from '../../contract/feature-weights.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
-import type { Prompt, PromptTokens, Provider } from '../../contract/run.ts'
+import { type Precision, type Prompt, type PromptTokens, type Provider, provider as providerSchema } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import type { HarvestedPass, HarvestJob } from '../inference/harvest-messages.ts'
@@ -31,6 +31,7 @@ import {
   type InferredLens,
   type InferredPatch,
   type InferredPatching,
+  jobIn,
   type LensJob,
   type MeasureResult,
   type PatchingJob,
@@ -41,6 +42,7 @@ import {
   type WeightsJob
 } from '../inference/messages.ts'
 import type { ProcessChoice } from '../inference/standards.ts'
+import { diedError, LastWords, type ProcessDeath, processDeath } from './process-death.ts'
 import { processEntry } from './process-entry.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
@@ -60,10 +62,12 @@ interface Request {
   readonly reject: (error: unknown) => void
   /** Ends as cancelled, also where the answer was on its way already. */
   isCancelled: boolean
+  /** Whether something of it was told, so that it must not begin again. */
+  hasStepped: boolean
 }
 
 /** What processes run with where a job leaves it open. */
-export type InferenceChoice = Pick<ProcessChoice, 'provider' | 'threads'>
+export type InferenceChoice = Pick<ProcessChoice, 'provider' | 'threads'> & Partial<Pick<ProcessChoice, 'precision'>>
 
 /** What the engine wants to hear of the process. */
 export interface InferenceListener {
@@ -90,12 +94,13 @@ export class InferenceProcess {
   readonly #listener: InferenceListener
   #killedOnPurpose = false
   #choice: InferenceChoice
-  /** Why the provider that is chosen is not tried again. */
-  #refused: string | null = null
+  /** Why providers are not tried again: they ended a process. */
+  #refused: ProcessChoice['refused'] = {}
   /** Whether the present process said what it runs with. */
   #isReady = false
   #whenReady = Promise.withResolvers<void>()
   provider = 'cpu'
+  precision: Precision = 'fp32'
   providerReason = ''
   providerFellBack = false
   providers: Provider[] = []
@@ -123,26 +128,32 @@ export class InferenceProcess {
   /** Starts the process if it is not there. */
   start(): ChildProcess {
     if (this.#child !== null) return this.#child
-    const choice: ProcessChoice = { ...this.#choice, refused: this.#refused }
+    const choice: ProcessChoice = { precision: 'fp32', ...this.#choice, refused: this.#refused }
     const child = fork(processEntry('inference'), [JSON.stringify(choice)], {
       serialization: 'advanced',
       execPath: process.execPath,
-      execArgv: []
+      execArgv: [],
+      stdio: ['inherit', 'inherit', 'pipe', 'ipc']
     })
+    const printed = new LastWords()
+    child.stderr?.on('data', (chunk: Buffer) => printed.hear(chunk))
     this.threadsChosen = choice.threads !== null
     this.#child = child
     this.#isReady = false
     child.on('message', raw => this.#receive(raw))
-    child.on('exit', (code, signal) => this.#onExit(child, signal ?? `exit code ${code}`))
-    child.on('error', error => this.#onExit(child, error.message))
+    child.on('exit', (code, signal) => {
+      if (this.#child === child && !this.#killedOnPurpose && !this.#closed) printed.say()
+      this.#onExit(child, processDeath(code, signal))
+    })
+    child.on('error', error => this.#onExit(child, { how: error.message, isCrash: false, mayBeMemory: false }))
     return child
   }
 
   #receive(raw: unknown): void {
     const message = fromInference.parse(raw)
     if (message.kind === 'ready') {
-      const { provider, reason, fellBack, threads, providers } = message
-      Object.assign(this, { provider, providerReason: reason, providerFellBack: fellBack, threads, providers })
+      const { provider, precision, reason, fellBack, threads, providers } = message
+      Object.assign(this, { provider, precision, providerReason: reason, providerFellBack: fellBack, threads, providers })
       this.#isReady = true
       this.#whenReady.resolve()
       this.#setState(this.#atWork > 0 ? 'busy' : 'ready')
@@ -160,6 +171,7 @@ export class InferenceProcess {
       return
     }
     if (message.kind === 'step' || message.kind === 'patching') {
+      request.hasStepped = true
       request.onStep(message)
       return
     }
@@ -169,20 +181,11 @@ export class InferenceProcess {
     else request.resolve(message)
   }
 
-  #onExit(child: ChildProcess, how: string): void {
+  #onExit(child: ChildProcess, death: ProcessDeath): void {
     if (this.#child !== child) return
     this.#child = null
     this.mappedBytes = 0
     this.residentBytes = null
-    const { provider } = this.#choice
-    if (!this.#isReady && !this.#killedOnPurpose && provider !== 'auto' && provider !== 'cpu') {
-      this.#refused = `the inference process ended (${how}) when it was tried`
-    }
-    const died = new SpliceError('inference/died', `the inference process ended (${how}); a new one is starting`, {
-      mistake: false,
-      hint: 'Run again. If it ends each time, the model may not fit in memory.'
-    })
-    const cancelled = new SpliceError('run/cancelled', 'the run was cancelled')
     const onPurpose = this.#killedOnPurpose
     this.#killedOnPurpose = false
     const requests = [...this.#requests.values()]
@@ -192,17 +195,52 @@ export class InferenceProcess {
       if (file !== undefined && child.pid !== undefined) fs.rmSync(unfinishedFile(file, child.pid), { force: true })
     }
     if (this.#closed) {
-      for (const request of requests) request.reject(died)
+      for (const request of requests) request.reject(diedError(death, null))
       return
     }
+    const fallen = onPurpose ? new Set<Request>() : this.#refuse(death, requests)
     this.#setState('restarting')
-    if (!onPurpose) this.#listener.onDied(died)
+    if (!onPurpose) this.#listener.onDied(diedError(death, null))
     const next = this.start()
     for (const request of requests) {
-      // Whoever waits beside what was cancelled did not ask for its end.
-      if (onPurpose && !request.isCancelled) this.#post(request, next)
-      else request.reject(onPurpose ? cancelled : died)
+      // Whoever waits beside what was cancelled did not ask for its end; and what a driver ended, the CPU can do.
+      if ((onPurpose && !request.isCancelled) || fallen.has(request)) this.#post(request, next)
+      else if (onPurpose || request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+      else void this.#needOf(request, death, next).then(need => request.reject(diedError(death, need)))
     }
+  }
+
+  /** Keeps providers that ended a process from being tried again; gives the requests that the CPU can do instead. */
+  #refuse(death: ProcessDeath, requests: readonly Request[]): Set<Request> {
+    if (!this.#isReady) {
+      const { provider } = this.#choice
+      if (provider !== 'auto' && provider !== 'cpu') {
+        this.#refused = { ...this.#refused, [provider]: `the inference process ended (${death.how}) when it was tried` }
+      }
+      return new Set()
+    }
+    const fallen = new Set<Request>()
+    for (const request of death.isCrash ? requests : []) {
+      const asked = jobIn(request.message)?.asked.provider ?? 'cpu'
+      const ran = providerSchema.safeParse(asked === 'auto' ? this.provider : asked).data ?? 'cpu'
+      if (ran === 'cpu' || ran === 'auto') continue
+      this.#refused = { ...this.#refused, [ran]: `the inference process ended (${death.how}) while it ran` }
+      if (!request.hasStepped && !request.isCancelled) fallen.add(request)
+    }
+    return fallen
+  }
+
+  /** What a request would have taken that may have ended its process for want of memory, in words. */
+  async #needOf({ message }: Request, { mayBeMemory }: ProcessDeath, child: ChildProcess): Promise<string | null> {
+    const job = mayBeMemory ? (jobIn(message)?.estimated ?? null) : null
+    if (job === null) return null
+    const id = this.#nextId
+    this.#nextId += 1
+    const answer = await new Promise<FromInference>((resolve, reject) => {
+      const nothing = { onProgress: () => undefined, onStep: () => undefined, isCancelled: false, hasStepped: false }
+      this.#post({ message: { kind: 'estimate', id, job }, resolve, reject, ...nothing }, child)
+    }).catch(() => null)
+    return answer?.kind === 'estimate' ? answer.need : null
   }
 
   #request(
@@ -216,7 +254,7 @@ export class InferenceProcess {
     const id = this.#nextId
     this.#nextId += 1
     return new Promise((resolve, reject) => {
-      this.#post({ message: make(id), onProgress, onStep, resolve, reject, isCancelled: false }, child)
+      this.#post({ message: make(id), onProgress, onStep, resolve, reject, isCancelled: false, hasStepped: false }, child)
       signal?.addEventListener('abort', () => this.#cancel(id), { once: true })
     })
   }
@@ -461,7 +499,7 @@ export class InferenceProcess {
   /** Has processes run with another provider or number of threads; the present one ends after what is under way. */
   async choose(choice: InferenceChoice): Promise<void> {
     this.#choice = choice
-    this.#refused = null
+    this.#refused = {}
     await this.restart()
   }
 

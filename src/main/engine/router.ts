@@ -2,6 +2,7 @@
 import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
 import { contract } from '../../contract/index.ts'
+import { doctorReport } from '../doctor/report.ts'
 import { hubTokenState, keepHubToken } from '../hub/token.ts'
 import { chatTemplateOf } from '../inference/chat-template.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
@@ -70,6 +71,7 @@ export function makeRouter(services: EngineServices) {
       settings: os.engine.settings.handler(() => library.settings()),
       changeSettings: os.engine.changeSettings.handler(({ input }) => settings.change(input)),
       settingsReport: os.engine.settingsReport.handler(() => settings.report()),
+      doctor: os.engine.doctor.handler(() => doctorReport(services.home)),
       cache: os.engine.cache.handler(() => settings.cache()),
       clearCache: os.engine.clearCache.handler(() => settings.clearCache())
     },

@@ -24,14 +24,22 @@ const mostRecordBytes = 2 ** 30
 const kinds = { head: 1, tally: 2, texts: 3, end: 4, pass: 5 } as const
 
 /** A pass that is done: its text, what the SAEs said of it, and how far the harvest is with it. */
-export const passRecord = z.object({
-  ids: z.custom<Int32Array>(value => value instanceof Int32Array),
-  length: z.int().positive(),
-  lengths: z.array(z.int()),
-  numbers: z.array(z.int()),
-  saes: z.array(sparseReading),
-  state: harvestState
-})
+export const passRecord = z
+  .object({
+    ids: z.custom<Int32Array>(value => value instanceof Int32Array),
+    length: z.int().positive(),
+    lengths: z.array(z.int().nonnegative()),
+    numbers: z.array(z.int()),
+    saes: z.array(sparseReading),
+    state: harvestState
+  })
+  .refine(
+    ({ ids, length, lengths, numbers, saes }) =>
+      lengths.length * length === ids.length &&
+      numbers.length === lengths.length &&
+      lengths.every(own => own <= length) &&
+      saes.every(({ places, values }) => places.length === values.length)
+  )
 export type PassRecord = z.infer<typeof passRecord>
 
 const tokenTexts = z.array(z.tuple([z.int(), z.string()]))
@@ -81,11 +89,21 @@ function decode(kind: number, payload: Buffer, end: number): FileRecord {
   }
 }
 
+/** Opens a file to read it. Throws `file/unreadable` where it is none. */
+async function openRegular(file: string): Promise<fs.FileHandle> {
+  const unreadable = (why: string) => new SpliceError('file/unreadable', `${file} ${why}`, { file, hint: 'Check the path.' })
+  try {
+    // A pipe would wait for whoever writes it.
+    if ((await fs.stat(file)).isFile()) return await fs.open(file, 'r')
+  } catch (thrown) {
+    throw unreadable(whyUnreadable(thrown))
+  }
+  throw unreadable('is not a file')
+}
+
 /** The records of a file. What a kill cut short behind the last whole one is read over. Throws `harvest/...`, `file/unreadable`. */
 export async function* harvestRecords(file: string): AsyncGenerator<FileRecord, void> {
-  const handle = await fs.open(file, 'r').catch(thrown => {
-    throw new SpliceError('file/unreadable', `${file} ${whyUnreadable(thrown)}`, { file, hint: 'Check the path.' })
-  })
+  const handle = await openRegular(file)
   try {
     const { size } = await handle.stat()
     const read = async (at: number, length: number) => (await handle.read(Buffer.alloc(length), 0, length, at)).buffer
@@ -279,10 +297,18 @@ export function differenceOf(asked: Words, kept: Words): string | null {
   return `${name} was ${was}, and now is ${is}`
 }
 
+/** Throws `harvest/broken` for a pass that names what is not there. */
+function checkPass(file: string, tallies: readonly SaeTally[], { ids, saes }: PassRecord): void {
+  const fits =
+    saes.length === tallies.length &&
+    saes.every(({ places }, at) => places.every(place => place >= 0 && place < ids.length * (tallies[at]?.features ?? 0)))
+  if (!fits) throw broken(file)
+}
+
 /** A harvest that was kept: what it holds is in `tallies`, passes behind what was counted are given to `replay`. */
 export async function resumeHarvest(
   file: string,
-  asked: Words,
+  facts: Pick<HarvestFacts, 'asked' | 'saes' | 'shape'>,
   replay: (tallies: readonly SaeTally[], pass: PassRecord) => void,
   leastJournal?: number
 ): Promise<{ head: HarvestHead; tallies: SaeTally[]; harvestFile: HarvestFile }> {
@@ -295,20 +321,21 @@ export async function resumeHarvest(
     if (record.kind === 'head') {
       const { head } = record
       heads.push(head)
-      const difference = differenceOf(asked, head.facts.asked)
+      const difference = differenceOf(facts.asked, head.facts.asked)
       if (difference !== null) {
         throw new SpliceError('harvest/other-state', `${file} belongs to another harvest: ${difference}`, {
           file,
           hint: 'Put back what was changed to go on with it, or begin anew (--anew).'
         })
       }
-      tallies = emptyTallies(head.facts)
+      tallies = emptyTallies(facts)
     } else if (heads.length === 0) throw broken(file)
     else if (record.kind === 'end') {
       end = record.end
       countedBytes = record.end
     } else if (record.kind === 'tally') for (const one of record.features) absorb(file, tallies, one)
     else if (record.kind === 'pass') {
+      checkPass(file, tallies, record.pass)
       replay(tallies, record.pass)
       state = record.pass.state
       end = record.end

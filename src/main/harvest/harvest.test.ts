@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { HarvestEvent } from '../../contract/harvest.ts'
+import { expectGoldenHarvest, goldenHarvests } from '../engine/golden-harvest.ts'
 import { type HarvestHooks, harvestHere, mergeHere, rowOf, type WrittenRows } from '../engine/harvest-fixture.ts'
-import { golden, promptOf, readingOf, tensorsOf } from '../inference/golden/golden-files.ts'
-import { isTranscoder, membersOf, saeCase, saeIndex } from '../inference/golden/sae-cases.ts'
+import { isTranscoder } from '../inference/golden/sae-cases.ts'
 import { harvestRecords } from './harvest-file.ts'
 
 const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-harvest-test-'))
@@ -36,59 +36,14 @@ function newHome(): string {
 }
 
 describe('golden activations', () => {
-  const cases = saeIndex.saes.filter(({ runs, members }) => (runs?.length ?? 0) > 0 && members === undefined)
+  // The first of each format; golden-harvest.long.test.ts has all.
+  const formats = new Map(goldenHarvests.toReversed().map(({ format, id }) => [format, id]))
 
-  test.each(cases.map(({ id }) => id))('%s', async id => {
-    const entry = saeCase(id)
-    const [sae] = membersOf(entry)
-    const run = entry.runs?.[0]
-    if (sae === undefined || run === undefined) throw new Error(`${id} has no run`)
-    const { ids } = await promptOf(entry.model, run.prompt)
-    const tensors = await tensorsOf(golden(run.file))
-    const [, acts] = [...tensors].find(([name]) => name.endsWith('hook_sae_acts_post')) ?? []
-    if (acts === undefined) throw new Error(`${run.file} has no activations`)
-    const features = acts.shape.at(-1) ?? 0
-    const request = {
-      model: golden('models', entry.model),
-      saes: [sae],
-      texts: [await fileOf(`${id}.json`, JSON.stringify([ids]))],
-      tokens: 1000,
-      countSpecial: true,
-      before: 3,
-      after: 2,
-      ...readingOf(run.model_variant)
-    }
-    const { result, written } = await harvestHere(newHome(), request)
-    expect([result.tokens, result.counted, result.sequences, result.textEnded]).toEqual([ids.length, ids.length, 1, true])
-    const source = result.saes[0]?.source ?? ''
-    expect(written.get(source)?.length).toBe(features)
-    for (let feature = 0; feature < features; feature++) {
-      const expected = ids.map((_, position) => acts.data[position * features + feature] ?? 0)
-      const row = rowOf(written, source, feature)
-      const fired = expected.filter(value => value > 0)
-      const tolerance = 1e-4 + 1e-3 * Math.max(0, ...acts.data)
-      expect(row.frac_nonzero, `density of ${feature}`).toBe(fired.length / ids.length)
-      expect(Math.abs(row.maxActApprox - Math.max(0, ...fired)), `maximum of ${feature}`).toBeLessThanOrEqual(tolerance)
-      expect(row.freq_hist_data_bar_heights.reduce((sum, count) => sum + count, 0)).toBe(fired.length)
-      if (fired.length === 0) expect(row.activations).toEqual([])
-      else expect(row.activations[0]?.maxValue).toBe(row.maxActApprox)
-      for (const example of row.activations) {
-        // Where its tokens stand in the prompt, the golden activations stand too.
-        const tokens = (at: number) => ids.slice(at, at + example.tokens.length).map(token => `[${token}]`)
-        const start = ids.findIndex((_, at) => {
-          const values = expected.slice(at, at + example.values.length)
-          const isSame = tokens(at).join() === example.tokens.join()
-          return isSame && values.every((value, place) => Math.abs(value - (example.values[place] ?? 0)) <= tolerance)
-        })
-        expect(start, `an example of ${feature}`).not.toBe(-1)
-        expect(example.values[example.maxValueTokenIndex]).toBe(example.maxValue)
-      }
-    }
-  })
+  test.each([...formats])('%s: %s', (_, id) => expectGoldenHarvest(id, folder))
 
   test('are there for transcoders too', () => {
-    expect(cases.some(entry => isTranscoder(entry))).toBe(true)
-    expect(cases.length).toBeGreaterThan(25)
+    expect(goldenHarvests.some(entry => isTranscoder(entry) && formats.has(entry.format))).toBe(true)
+    expect(formats.size).toBeGreaterThan(10)
   })
 })
 

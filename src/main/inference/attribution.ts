@@ -58,15 +58,15 @@ export async function attribute(job: AttributionJob, state: InferenceState, paus
     budget: state.budget
   })
   const { compiled, chosen, warning } = await compileOrFallBack(
-    provider =>
+    choice =>
       state.plans.get(
-        JSON.stringify(['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads, provider.provider]),
+        JSON.stringify(['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads]),
         request,
-        provider.provider,
+        choice,
         model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction * 0.05)
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const opened = performance.now()
   const reader = new QuantityReader(

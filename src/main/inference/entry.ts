@@ -7,8 +7,10 @@ import { SpliceError, toErrorData } from '../../contract/errors.ts'
 import { patchSite } from '../../contract/patching.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
+import { attempt } from './attempt.ts'
 import { attribute } from './attribution.ts'
 import { CompiledPlans } from './compiled.ts'
+import { keepingPlans } from './device-memory.ts'
 import { evaluatePass } from './evaluation.ts'
 import { readFeatureWeights } from './feature-weights.ts'
 import { generate } from './generate.ts'
@@ -18,13 +20,24 @@ import { KeptActivations } from './kept-activations.ts'
 import { readLens } from './lens.ts'
 import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
-import { type FromInference, type PatchingStep, type ToInference, toInference } from './messages.ts'
+import { type MemoryNeed, memoryNeed, needInWords } from './memory.ts'
+import {
+  type EstimatedJob,
+  type FromInference,
+  type GenerationStep,
+  jobIn,
+  type PatchingStep,
+  type ToInference,
+  toInference
+} from './messages.ts'
 import { OpenModels } from './models.ts'
 import { patchGrids } from './patch-grids.ts'
 import { patchOne } from './patch-one.ts'
 import { defaultBudget } from './plan.ts'
 import { tokenizePrompt } from './prompt-tokens.ts'
-import { type InferenceState, type Pause, runJob } from './run.ts'
+import { type InferenceState, type Pause, prepare, runJob } from './run.ts'
+import { positionsAtOnce } from './sequence-pass.ts'
+import { chooseProvider, type Target } from './sessions.ts'
 import { processChoice, settleStandards } from './standards.ts'
 
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
@@ -55,6 +68,8 @@ const harvestState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Passes of harvests are asked for ahead, and run one after the other. */
 let lastHarvest: Promise<unknown> = Promise.resolve()
 const cancelled = new Set<number>()
+/** Jobs of which something was told already. */
+const stepped = new Set<number>()
 /** Jobs under way that a person waits for. */
 let awaited = 0
 /** How often an evaluation that stands back looks whether it may go on, in ms. */
@@ -131,7 +146,11 @@ async function score({ id, answersJob }: Extract<ToInference, { kind: 'answers' 
 
 async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind: 'generate' }>): Promise<FromInference> {
   const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
-  return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, step => send({ kind: 'step', id, step })) }
+  const onStep = (step: GenerationStep): void => {
+    stepped.add(id)
+    send({ kind: 'step', id, step })
+  }
+  return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, onStep) }
 }
 
 /** A pass after those before it; the answer is on its way before the next one begins, which would block it. */
@@ -151,6 +170,77 @@ function harvest({ id, job }: Extract<ToInference, { kind: 'harvest' }>): Promis
 /** Nothing runs before it is settled what it runs with. */
 const settled = settleStandards(processChoice.parse(JSON.parse(process.argv[2] ?? '{}')))
 
+/** Does the work of a message; null where it has answered already. Throws what is wrong with it, and what the runtime throws. */
+async function work(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<FromInference | null> {
+  const { id } = message
+  const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
+  switch (message.kind) {
+    case 'tokenize':
+      return tokenize(message)
+    case 'generate':
+      return continuePrompt(message)
+    case 'answers':
+      return score(message)
+    case 'hooks':
+    case 'activation':
+      return lookAt(message)
+    case 'measure':
+      return measure(message)
+    case 'features':
+      return { kind: 'features', id, features: await readFeatures(message.job, message.sae, featureState, pause) }
+    case 'effects':
+      return { kind: 'effects', id, effects: await logitEffects(message.effectsJob, state, pause) }
+    case 'weights':
+      return { kind: 'weights', id, weights: await readFeatureWeights(message.weightsJob, state, pause) }
+    case 'lens':
+      return { kind: 'lens', id, lens: await readLens(message.lensJob, lensState, pause) }
+    case 'attribute':
+      return { kind: 'attribute', id, result: await attribute(message.attributionJob, attributionState, pause) }
+    case 'patch-grids': {
+      const onStep = (step: PatchingStep): void => {
+        stepped.add(id)
+        send({ kind: 'patching', id, step })
+      }
+      return { kind: 'patch-grids', id, result: await patchGrids(message.patchingJob, patchingState, pause, onStep) }
+    }
+    case 'patch-one':
+      return { kind: 'patch-one', id, result: await patchOne(message.patchJob, patchingState, pause) }
+    case 'harvest':
+      await harvest(message)
+      return null
+    case 'evaluate':
+      return { kind: 'evaluate', id, pass: await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(id)) }
+    case 'estimate':
+      return { kind: 'estimate', id, need: await estimate(message.job) }
+    case 'run':
+      return { kind: 'run', id, result: await runJob(message.job, state, pause) }
+  }
+}
+
+/** What a job needs, in words; null where that cannot be said. */
+async function estimate(job: EstimatedJob): Promise<string | null> {
+  const need = await needOf(job, chooseProvider(job.provider, job.precision)).catch(() => null)
+  return need === null ? null : needInWords(need)
+}
+
+async function needOf({ inPieces, ...job }: EstimatedJob, target: Target): Promise<MemoryNeed> {
+  const { model, saes, tokens } = await prepare(job, state)
+  const atOnce = inPieces ? positionsAtOnce : undefined
+  return memoryNeed({ model, saes, positions: tokens.length, rows: job.variants.length, atOnce }, state.budget, target)
+}
+
+/** Does the work of a message, on the CPU where a device cannot. */
+function attempted(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<FromInference | null> {
+  const job = jobIn(message)
+  if (job === null) return work(message)
+  return attempt(() => work(message), {
+    ...job.asked,
+    // A window that has drawn the first tokens must not get them again.
+    mayRepeat: () => !stepped.has(message.id),
+    need: async target => (job.estimated === null ? null : needOf(job.estimated, target))
+  })
+}
+
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
@@ -160,48 +250,14 @@ async function answer(message: ToInference): Promise<void> {
   if (isAwaited) awaited += 1
   try {
     await settled
-    if (message.kind === 'tokenize') send(await tokenize(message))
-    else if (message.kind === 'generate') send(await continuePrompt(message))
-    else if (message.kind === 'answers') send(await score(message))
-    else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
-    else if (message.kind === 'measure') send(await measure(message))
-    else if (message.kind === 'features') {
-      const features = await readFeatures(message.job, message.sae, featureState, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'features', id: message.id, features })
-    } else if (message.kind === 'effects') {
-      const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'effects', id: message.id, effects })
-    } else if (message.kind === 'weights') {
-      const weights = await readFeatureWeights(message.weightsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'weights', id: message.id, weights })
-    } else if (message.kind === 'lens') {
-      const lens = await readLens(message.lensJob, lensState, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'lens', id: message.id, lens })
-    } else if (message.kind === 'attribute') {
-      const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
-      send({ kind: 'attribute', id: message.id, result: await attribute(message.attributionJob, attributionState, pause) })
-    } else if (message.kind === 'patch-grids') {
-      const { id, patchingJob } = message
-      const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
-      const onStep = (step: PatchingStep) => send({ kind: 'patching', id, step })
-      send({ kind: 'patch-grids', id, result: await patchGrids(patchingJob, patchingState, pause, onStep) })
-    } else if (message.kind === 'patch-one') {
-      const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
-      send({ kind: 'patch-one', id: message.id, result: await patchOne(message.patchJob, patchingState, pause) })
-    } else if (message.kind === 'evaluate') {
-      const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
-      send({ kind: 'evaluate', id: message.id, pass })
-    } else if (message.kind === 'harvest') {
-      await harvest(message)
-    } else {
-      const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'run', id: message.id, result })
-    }
+    const answered = await keepingPlans(() => attempted(message))
+    if (answered !== null) send(answered)
   } catch (thrown) {
     send({ kind: 'error', id: message.id, error: toErrorData(thrown) })
   } finally {
     if (isAwaited) awaited -= 1
     cancelled.delete(message.id)
+    stepped.delete(message.id)
     tellMemory()
   }
 }
@@ -213,6 +269,6 @@ process.on('disconnect', () => process.exit(0))
 // Ctrl-C in a terminal reaches the whole group; the engine decides when this process ends.
 process.on('SIGINT', () => undefined)
 setInterval(tellMemory, idleMemoryInterval).unref()
-const { provider, reason, fellBack, threads, providers } = await settled
-send({ kind: 'ready', provider, reason, fellBack, threads, providers })
+const { provider, precision, reason, fellBack, threads, providers } = await settled
+send({ kind: 'ready', provider, precision, reason, fellBack, threads, providers })
 tellMemory()

@@ -45,13 +45,13 @@ export async function evaluatePass(job: EvaluationJob, state: InferenceState, pa
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
       state.plans.get(
-        JSON.stringify(['evaluation', model.stamp, stamp, parts, choice.provider]),
+        JSON.stringify(['evaluation', model.stamp, stamp, parts]),
         request,
-        choice.provider,
+        choice,
         model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction)
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const numbers = await new PassRun(job, planned).run(compiled, await feedsOf(job, model, planned), pause)
   return { numbers, provider: chosen.provider, providerReason: chosen.reason, warning, mappedBytes: state.plans.mappedBytes }

@@ -44,13 +44,13 @@ export async function harvestPass(job: HarvestJob, state: InferenceState, pause:
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
       state.plans.get(
-        JSON.stringify(['harvest', stamps, saes.map(saeKey), choice.provider]),
+        JSON.stringify(['harvest', stamps, saes.map(saeKey)]),
         request,
-        choice.provider,
+        choice,
         model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction)
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const { Tensor } = await onnxRuntime()
   const feeds = await sequenceFeeds(job.ids, job.length, model)

@@ -55,7 +55,7 @@ export async function patchGrids(
         choice,
         pause
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const opened = performance.now()
 

@@ -38,7 +38,10 @@ export async function patchOne(job: PatchJob, state: InferenceState, pause: Paus
     compiled: sessions,
     chosen,
     warning
-  } = await compileOrFallBack(choice => openPatchSessions(pair, [cell.site], state, choice, pause), chooseProvider(job.provider))
+  } = await compileOrFallBack(
+    choice => openPatchSessions(pair, [cell.site], state, choice, pause),
+    chooseProvider(job.provider, job.precision)
+  )
   const cut = sessions.cuts.get(cell.site)?.[cell.layer]
   if (cut === undefined) throw new Error(`the sessions have no ${cell.site} in layer ${cell.layer}`)
 

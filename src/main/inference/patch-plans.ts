@@ -25,7 +25,7 @@ export async function openPatchSessions(
   { model, stamp }: PairedPrompts,
   sites: readonly PatchSite[],
   state: InferenceState,
-  { provider }: ProviderChoice,
+  choice: ProviderChoice,
   pause: Pause
 ): Promise<PatchSessions> {
   const request = (patches: PatchSite | null) => (): PlanRequest => ({
@@ -43,8 +43,8 @@ export async function openPatchSessions(
   })
   const plans = [null, ...new Set(sites)]
   const open = async (patches: PatchSite | null, place: number) => {
-    const key = JSON.stringify(['patching', stamp, patches, provider])
-    const { stages } = await state.plans.get(key, request(patches), provider, model.checkpoint.sizeBytes, (label, fraction) =>
+    const key = JSON.stringify(['patching', stamp, patches])
+    const { stages } = await state.plans.get(key, request(patches), choice, model.checkpoint.sizeBytes, (label, fraction) =>
       pause(`opening ${label}`, (0.05 * (place + fraction)) / plans.length)
     )
     return stages

@@ -4,7 +4,8 @@
  */
 import { SpliceError } from '../../contract/errors.ts'
 import type { PatchSite } from '../../contract/patching.ts'
-import type { Value } from '../onnx/graph.ts'
+import { deviceBytesOf } from '../onnx/device-memory.ts'
+import type { Placement, Value } from '../onnx/graph.ts'
 import { encodeModel, type Graph } from '../onnx/model-proto.ts'
 import type { SaeEvaluation, SaeMeasures, SparseActivations } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
@@ -33,6 +34,8 @@ export interface StageBudget {
 export const defaultBudget: StageBudget = { parameters: 64e6, rows: 1024 }
 
 export interface PlanRequest {
+  /** Where the weights lie while the graphs run; mapped by the CPU by default. */
+  readonly placement?: Placement
   readonly transformer: Transformer
   readonly saes: readonly PlannedSae[]
   readonly capture: CaptureFilter
@@ -71,6 +74,8 @@ export interface PlanRequest {
 export interface Stage {
   readonly label: string
   readonly model: Uint8Array
+  /** What its weights would take of a device's memory. */
+  readonly deviceBytes: number
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly carries: ReadonlyMap<string, string>
@@ -165,6 +170,7 @@ class StageBuilder {
     return {
       label: this.#label,
       model: graph.encode(),
+      deviceBytes: graph.deviceBytes,
       inputs: graph.inputNames,
       outputs: graph.outputNames,
       carries: this.#carries,
@@ -191,6 +197,7 @@ class StageBuilder {
       ...whole,
       ...more,
       model: encodeModel(graph),
+      deviceBytes: deviceBytesOf(graph),
       inputs: graph.inputs.map(({ name }) => name),
       outputs: graph.outputs.map(({ name }) => name)
     })

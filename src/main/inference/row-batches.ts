@@ -1,4 +1,5 @@
 /** How rows that differ behind a common beginning are cut into batches. */
+import { rowBytes } from './memory.ts'
 import type { OpenModel } from './models.ts'
 
 /** Rows times positions of a batch where nobody says how many rows: more are no faster, and cancel later. */
@@ -8,7 +9,5 @@ const mostBytes = 768e6
 
 /** How many rows of so many positions a batch has, so that it is quick and its activations fit into memory. */
 export function rowsOfBatch({ transformer: { shape } }: OpenModel, positions: number): number {
-  const wide = 3 * shape.dMlp + 8 * shape.dModel + 4 * shape.heads * shape.dHead
-  const bytes = 4 * (positions * wide + 3 * shape.heads * positions * positions)
-  return Math.max(1, Math.min(Math.ceil(usualPositions / positions), Math.floor(mostBytes / bytes)))
+  return Math.max(1, Math.min(Math.ceil(usualPositions / positions), Math.floor(mostBytes / rowBytes(shape, positions))))
 }

@@ -3,7 +3,7 @@
  * forward pass into this; every hook point passes through `hook`.
  */
 import { hookOfSite, type PatchSite } from '../../contract/patching.ts'
-import { GraphBuilder, type Value } from '../onnx/graph.ts'
+import { GraphBuilder, type Placement, type Value } from '../onnx/graph.ts'
 import { changeActivations, decoderRows } from '../sae/edits.ts'
 import type { MappedSae } from '../sae/sae.ts'
 import {
@@ -54,6 +54,8 @@ export interface Capture {
 }
 
 export interface StageOptions {
+  /** Where the weights lie while the graph runs; mapped by the CPU by default. */
+  readonly placement?: Placement
   readonly saes: readonly PlannedSae[]
   readonly capture: CaptureFilter
   readonly topFeatures: number
@@ -108,7 +110,7 @@ export function transcoderPrefix({ target }: PlannedSae, saes: readonly PlannedS
 }
 
 export class StageGraph implements HookedGraph {
-  readonly graph = new GraphBuilder()
+  readonly graph: GraphBuilder
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
@@ -128,6 +130,7 @@ export class StageGraph implements HookedGraph {
   #isParted: boolean
 
   constructor(options: StageOptions, isParted = false) {
+    this.graph = new GraphBuilder(options.placement)
     this.#options = options
     this.#isParted = isParted
     if (options.continues === true) this.earlier = new CachedPositions(this.graph, () => this.#isParted)

@@ -18,7 +18,7 @@ import { patchGrids } from '../patch-grids.ts'
 import { patchOne } from '../patch-one.ts'
 import { defaultBudget } from '../plan.ts'
 import type { InferenceState, Pause } from '../run.ts'
-import { expectValues, golden, index, promptOf, readingOf, tensorsOf } from './golden-data.ts'
+import { expectValues, golden, goldenProvider, index, promptOf, readingOf, tensorsOf } from './golden-data.ts'
 
 /** The engine's float32 against double precision. */
 const tolerance = 5e-5
@@ -32,12 +32,12 @@ function grids(
   pause: Pause = async () => undefined,
   onStep: (step: PatchingStep) => void = () => undefined
 ): Promise<InferredPatching> {
-  const { processing: _, keepWith: __, ...request } = patchingRequest.parse({ ...asked, provider: 'cpu' })
+  const { processing: _, keepWith: __, ...request } = patchingRequest.parse({ ...asked, provider: goldenProvider })
   return patchGrids({ ...request, processing, cacheFolder: '' }, state, pause, onStep)
 }
 
 function one({ processing = [], ...asked }: Asked & { readonly cell: Omit<PatchCell, 'head' | 'from'> & Partial<PatchCell> }) {
-  const { processing: _, ...request } = patchRequest.parse({ ...asked, provider: 'cpu' })
+  const { processing: _, ...request } = patchRequest.parse({ ...asked, provider: goldenProvider })
   return patchOne({ ...request, processing, cacheFolder: '' }, state, async () => undefined)
 }
 
