@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { actionWords } from '../../src/contract/actions.ts'
 import { photograph } from '../chromium.ts'
 import { temporaryFolder } from '../command-line.ts'
-import { afterRun, keepPictureOfFailures, openWorkbench, runPrompt, type Workbench } from '../workbench.ts'
+import { afterRun, keepPictureOfFailures, openWorkbench, runPrompt, startRun, type Workbench } from '../workbench.ts'
 
 const home = temporaryFolder()
 let workbench: Workbench
@@ -66,6 +66,18 @@ describe('the palette', () => {
     await query.waitFor()
     await page.keyboard.press('Control+k')
     await palettedAway()
+  })
+
+  test('frees the memory of models, which the next run opens again', async () => {
+    const mapped = async () => Number(await page.getByTestId('status-memory').getAttribute('data-mapped'))
+    await expect.poll(mapped).toBeGreaterThan(0)
+    await ask('free memory')
+    await expect.poll(active).toBe('action:model.unload')
+    await page.keyboard.press('Enter')
+    await page.getByText('Models and SAEs are closed').waitFor()
+    await expect.poll(mapped).toBe(0)
+    await startRun(page)
+    await expect.poll(mapped).toBeGreaterThan(0)
   })
 
   test('does an action by a few of its letters and remembers it', async () => {
@@ -383,7 +395,7 @@ describe('Undo', () => {
     await page.getByTestId('nav-runs').click()
     const rows = page.locator('[data-testid="runs-list"] [data-id]')
     // The list of the last visit stands there until the present one comes.
-    const before = 5
+    const before = 6
     await expect.poll(() => rows.count()).toBe(before)
     await ask('remove the selected run')
     await page.keyboard.press('Enter')
