@@ -22,6 +22,7 @@ import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
+import { readLicenses } from './licenses.ts'
 import { checkLogits } from './logit-check.ts'
 import { readLens } from './logit-lens.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
@@ -65,6 +66,7 @@ export function makeRouter(services: EngineServices) {
         await services.inference.ready()
         return aboutSplice(services.home, services.inference.providers)
       }),
+      licenses: os.engine.licenses.handler(() => readLicenses()),
       watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
       settings: os.engine.settings.handler(() => library.settings()),
       changeSettings: os.engine.changeSettings.handler(({ input }) => settings.change(input)),
