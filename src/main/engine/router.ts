@@ -51,8 +51,9 @@ export function makeRouter(services: EngineServices) {
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
-  const os = implement(contract).use(async ({ next }) => {
+  const os = implement(contract).use(async ({ next }, input: unknown) => {
     try {
+      services.paths?.requireAll(input)
       return await next()
     } catch (thrown) {
       if (thrown instanceof ORPCError) throw thrown
@@ -82,7 +83,7 @@ export function makeRouter(services: EngineServices) {
       inspect: os.library.inspect.handler(({ input }) => library.inspect(input.path)),
       findSaes: os.library.findSaes.handler(({ input, signal }) => library.findSaes(input.path, signal)),
       recent: os.library.recent.handler(() => library.recent()),
-      browse: os.library.browse.handler(({ input }) => library.browse(input.path)),
+      browse: os.library.browse.handler(({ input }) => library.browse(input.path ?? services.paths?.start)),
       identify: os.library.identify.handler(({ input }) => library.identify(input.path)),
       folders: os.library.folders.handler(() => library.folders()),
       onDisk: os.library.onDisk.handler(() => library.onDisk()),
