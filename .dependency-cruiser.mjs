@@ -54,7 +54,21 @@ export default {
       comment: 'An evaluation has passes run by whoever asks for it; it knows their messages, and neither models nor the engine.',
       severity: 'error',
       from: { path: '^src/main/evaluation/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^src/(?!contract/|main/(checkpoint|evaluation)/|main/inference/evaluation-messages\\.ts$)' }
+      to: { path: '^src/(?!contract/|main/(checkpoint|corpus|evaluation)/|main/inference/evaluation-messages\\.ts$)' }
+    },
+    {
+      name: 'harvest-knows-passes-alone',
+      comment: 'And so does a harvest; what it finds goes to the mirror through the engine.',
+      severity: 'error',
+      from: { path: '^src/main/harvest/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(checkpoint|corpus|harvest)/|main/inference/harvest-messages\\.ts$)' }
+    },
+    {
+      name: 'corpus-is-the-bottom',
+      comment: 'Texts as sequences and passes know nothing of what is made of them.',
+      severity: 'error',
+      from: { path: '^src/main/corpus/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/(checkpoint|corpus)/)' }
     },
     {
       name: 'mirror-stands-alone',
@@ -106,11 +120,28 @@ export default {
       to: { path: '^src/main/(transformer|sae|onnx|checkpoint|inference)/', pathNot: '^src/main/checkpoint/json\\.ts$' }
     },
     {
+      name: 'doctor-needs-nothing-that-may-be-ill',
+      comment: "The doctor looks from outside: only its trial's process, which may end, touches ONNX Runtime.",
+      severity: 'error',
+      from: { path: '^src/main/doctor/', pathNot: '(\\.test|/trial-entry)\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(contract|main/doctor)/|^src/main/engine/process-entry\\.ts$' }
+    },
+    {
       name: 'electron-in-its-own-files',
       comment: 'Engine, inference, command line and browser host are plain Node.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(main/(index\\.ts$|electron/)|preload/)' },
       to: { path: '^electron$|node_modules/electron/' }
+    },
+    {
+      name: 'shell-is-light',
+      comment: 'What runs inside Electron supervises the engine and never loads what the engine works with.',
+      severity: 'error',
+      from: { path: '^src/(main/(index\\.ts$|electron/)|preload/)', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: 'node_modules/(onnxruntime|better-sqlite3|sqlite-vec|protobufjs|yauzl)|^src/main/(engine/engine\\.ts|inference/)',
+        reachable: true
+      }
     },
     {
       name: 'renderer-knows-contract-and-export',

@@ -24,6 +24,7 @@ export default defineConfig({
           cli: source('main/cli/entry.ts'),
           engine: source('main/engine/entry.ts'),
           inference: source('main/inference/entry.ts'),
+          trial: source('main/doctor/trial-entry.ts'),
           'mirror-writer': source('main/explanations/mirror-writer.ts'),
           'mirror-parser': source('main/explanations/import/mirror-parser.ts'),
           'mirror-reader': source('main/explanations/mirror-reader.ts')

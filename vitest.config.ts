@@ -1,7 +1,11 @@
-/** The test suites: `unit` beside the code, `cli` on the built command (e2e/cli), `e2e` in a browser (e2e/browser). */
+/** The test suites: `unit` beside the code, `cli` on the built command (e2e/cli), `e2e` in a browser (e2e/browser), `webgpu` the golden data on a software GPU. */
 import { defineConfig } from 'vitest/config'
 
 const pool = 'forks' as const
+const golden = 'src/main/inference/golden'
+/** Where SwiftShader is a driver of Vulkan, WebGPU runs without a GPU. */
+const swiftShader = process.env.SPLICE_SWIFTSHADER ?? ''
+
 /** Tests that take minutes; `npm run test:all` adds them. */
 const long = process.env.SPLICE_LONG_TESTS === undefined ? ['**/*.long.test.ts'] : []
 
@@ -21,6 +25,17 @@ export default defineConfig({
         }
       },
       {
+        // Everything that is held to the golden data, once more with WebGPU in the CPU's place.
+        test: {
+          name: 'webgpu',
+          pool,
+          include: [`${golden}/{models,saes,edits,logit-lens,generation,answers,attribution,patching,evaluation,hooks,stages}.test.ts`],
+          env: { SPLICE_GOLDEN_PROVIDER: 'webgpu', VK_DRIVER_FILES: swiftShader },
+          testTimeout: 120_000,
+          hookTimeout: 120_000
+        }
+      },
+      {
         test: { name: 'cli', pool, include: ['e2e/cli/**/*.test.ts'], exclude: long, testTimeout: 120_000, hookTimeout: 120_000 }
       },
       {
@@ -29,7 +44,6 @@ export default defineConfig({
           pool,
           include: ['e2e/browser/**/*.test.ts'],
           exclude: long,
-          fileParallelism: false,
           // What a person would wait for, on a machine that has other things to do.
           expect: { poll: { timeout: 15_000 } },
           testTimeout: 120_000,

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
+import path from 'node:path'
 import { text } from 'node:stream/consumers'
 
 export interface Cost {
@@ -53,4 +54,27 @@ export function machine(): string {
 /** A row of a Markdown table. */
 export function printRow(...cells: readonly (string | number)[]): void {
   console.log(`| ${cells.join(' | ')} |`)
+}
+
+/** Rows of a Markdown table, the first one its head. */
+export function printed(...rows: readonly (readonly string[])[]): string[] {
+  return rows.flatMap((row, at) => [`| ${row.join(' | ')} |`, ...(at === 0 ? [`|${' --- |'.repeat(row.length)}`] : [])])
+}
+
+/** The middle one; the upper of two. */
+export function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+}
+
+/**
+ * Puts lines into docs/performance.md, in place of those that a measurement of this name left there between its two comments. Throws where the
+ * page has no such comments.
+ */
+export function writeSection(name: string, lines: readonly string[]): void {
+  const file = path.join(import.meta.dirname, '../docs/performance.md')
+  const page = fs.readFileSync(file, 'utf8')
+  const [start, end] = [`<!-- measured: ${name} -->`, `<!-- end: ${name} -->`]
+  const [from, to] = [page.indexOf(start), page.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`docs/performance.md has no ${start} and ${end} behind it`)
+  fs.writeFileSync(file, `${page.slice(0, from + start.length)}\n${lines.join('\n')}\n${page.slice(to)}`)
 }

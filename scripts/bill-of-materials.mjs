@@ -8,8 +8,8 @@ import { shippedFile } from './shipped-modules.mjs'
 
 /** Packages that are not bundled, because they have binaries, and the shell. */
 const beside = ['better-sqlite3', 'onnxruntime-node', 'sqlite-vec', 'electron']
-/** Packages that only build or install others, and are not loaded. */
-const unused = new Set(['node-addon-api'])
+/** Packages that only build or install others, and are never loaded. */
+const unused = new Set(['node-addon-api', 'adm-zip', 'global-agent'])
 /** The parts of a build that have bundles. */
 const parts = ['main', 'preload', 'renderer']
 

@@ -1,6 +1,6 @@
 /**
  * `npm test`: every suite in order with the project's own Node, each against its time budget, stopping at the first that fails.
- * `node scripts/test.mjs unit cli` runs those suites alone; `--all` adds the tests in `*.long.test.ts`.
+ * `node scripts/test.mjs unit cli` runs those suites alone; `--all` adds the tests in `*.long.test.ts`, and the golden cases on WebGPU.
  * The last line of the output is `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process'
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { findProjectNode } from './project-node.mjs'
 import { findChromium } from './test-chromium.mjs'
 import { findScriptTools } from './test-script-tools.mjs'
+import { findSwiftShader } from './test-swiftshader.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const results = join(root, 'test-results')
@@ -33,9 +34,10 @@ const suites = [
     steps: [['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.mjs', 'src']]
   },
   { name: 'build', budget: 30, steps: [['scripts/build.mjs']] },
-  { name: 'unit', budget: 220, project: 'unit' },
-  { name: 'cli', budget: 140, project: 'cli', scripts: true },
-  { name: 'e2e', budget: 445, project: 'e2e', browser: true }
+  { name: 'unit', budget: 235, project: 'unit', gpu: true },
+  { name: 'cli', budget: 150, project: 'cli', scripts: true, gpu: true },
+  { name: 'e2e', budget: 340, project: 'e2e', browser: true },
+  { name: 'webgpu', budget: 300, project: 'webgpu', gpu: true, isLong: true }
 ]
 
 const flags = process.argv.slice(2).filter(argument => argument.startsWith('-'))
@@ -47,7 +49,8 @@ if (unknown.length > 0) {
   )
   process.exit(2)
 }
-process.exit(runSuites(names.length === 0 ? suites : suites.filter(suite => names.includes(suite.name))))
+const usual = suites.filter(suite => !suite.isLong || flags.includes('--all'))
+process.exit(runSuites(names.length === 0 ? usual : suites.filter(suite => names.includes(suite.name))))
 
 function runSuites(chosen) {
   mkdirSync(results, { recursive: true })
@@ -99,6 +102,11 @@ function runSuite(suite, environment) {
       return { ok: false, passed: 0, failed: 1, skipped: 0 }
     }
     own = { ...environment, SPLICE_CHROMIUM: chromium.path }
+  }
+  if (suite.gpu) {
+    own = { ...own, ...findSwiftShader(suite.name) }
+    // The others skip what needs it, and say so themselves.
+    if (suite.name === 'webgpu' && own.SPLICE_SWIFTSHADER === '') return { ok: true, passed: 0, failed: 0, skipped: 1 }
   }
   if (suite.scripts) own = { ...own, ...findScriptTools() }
   const report = join(results, `${suite.name}.json`)

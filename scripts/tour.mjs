@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 runOnProjectNode(root, import.meta.url)
 const { openWorkbench, runPrompt } = await import('../e2e/workbench.ts')
 
+const ball = name => `${name} threw the ball to Jack. Jack threw the ball to Will. Will threw the ball back to`
 const wormhole = 'Would you be able to travel through time using a wormhole?'
 const { values, positionals: chosen } = parseArgs({ options: { to: { type: 'string' } }, allowPositionals: true })
 const folder = values.to ?? join(root, 'docs', 'tour')
@@ -107,6 +108,21 @@ const stops = {
     await at('nav-compare').click()
     await at('export').click()
     await at('export-json').waitFor()
+  },
+  patching: async () => {
+    await page.keyboard.press('Escape')
+    await runPrompt(page, ball('Anna'))
+    await at('nav-patching').click()
+    await at('source').fill(ball('Mary'))
+    for (const site of ['attn_out', 'mlp_out']) await at(`site-${site}`).uncheck()
+    await at('site-z').check()
+    await at('patch-start').click()
+    await at('patch-start').waitFor()
+    const heads = at('grid-z').getByTestId('heatmap')
+    const [x, y, width, height] = (await heads.getAttribute('data-plot')).split(' ').map(Number)
+    await heads.click({ position: { x: x + 0.6 * width, y: y + 0.1 * height } })
+    await at('patch-predictions').waitFor()
+    await at('grid-z').scrollIntoViewIfNeeded()
   }
 }
 

@@ -93,6 +93,36 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'Patching, empty',
+    shows: ['views/patching/patching.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'patching')
+      await page.getByTestId('empty-note').waitFor()
+    }
+  },
+  {
+    name: 'Patching, a cell',
+    shows: ['views/patching/patching.svelte', 'views/patching/patch-heat.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'patching?site=resid_pre&layer=1&token=8')
+      await page.getByTestId('source').fill(wormhole.replace('time', 'space'))
+      await page.getByTestId('site-z').check()
+      await page.getByTestId('patch-start').click()
+      await page.getByTestId('grid-z').waitFor()
+      await page.getByTestId('patch-predictions').waitFor()
+    }
+  },
+  {
+    name: 'Patching, a token taken and the table',
+    shows: ['views/patching/patch-table.svelte', 'views/patching/pair-strip.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'patching')
+      await page.getByTestId('pair-source').locator('[data-position="8"]').click()
+      await page.getByTestId('patch-table').click()
+      await page.getByTestId('patch-rows').waitFor()
+    }
+  },
+  {
     name: 'Generate, empty',
     shows: ['views/generate/generate.svelte'],
     reach: async (page, grounds) => {
@@ -243,6 +273,39 @@ export const viewStates: readonly ViewState[] = [
       await page.getByTestId('evaluation-context').fill('64')
       await page.getByTestId('evaluation-start').click()
       await page.getByTestId('evaluation-result').waitFor()
+    }
+  },
+  {
+    name: 'the harvest dialog before it begins',
+    shows: ['components/harvest/harvest-dialog.svelte', 'components/harvest/harvest-plan-note.svelte'],
+    reach: async (page, grounds) => {
+      const text = join(grounds.folder, 'harvested.txt')
+      writeFileSync(text, `${wormhole}\nOnce upon a time there was a fox.\n`)
+      await go(page, grounds, 'explanations/sources')
+      await page.getByTestId('harvest-open').click()
+      await page.getByTestId('harvest-texts').fill(text)
+      await page.getByTestId('harvest-tokens').fill('5000')
+      await page.getByTestId('harvest-plan').waitFor()
+    }
+  },
+  {
+    name: "a source of one's own, harvested, and what is not ended",
+    shows: ['components/harvest/harvest-dialog.svelte', 'components/harvest/unfinished-harvests.svelte'],
+    reach: async (page, grounds) => {
+      const texts = ['harvested.txt', 'unended.jsonl'].map(name => join(grounds.folder, name))
+      writeFileSync(texts[0] ?? '', `${wormhole}\n`)
+      writeFileSync(texts[1] ?? '', `${JSON.stringify({ text: wormhole })}\n`.repeat(40_000))
+      await go(page, grounds, 'explanations/sources')
+      await page.getByTestId('harvest-open').click()
+      await page.getByTestId('harvest-texts').fill(texts[1] ?? '')
+      await page.getByTestId('harvest-start').click()
+      await page.getByTestId('harvest-progress').getByText('tokens/s').waitFor()
+      await page.getByTestId('harvest-cancel').click()
+      await page.getByTestId('harvest-unfinished').waitFor()
+      await page.getByTestId('harvest-texts').fill(texts[0] ?? '')
+      await page.getByTestId('harvest-plan').waitFor()
+      await page.getByTestId('harvest-start').click()
+      await page.getByTestId('harvest-result').waitFor()
     }
   },
   {
@@ -621,6 +684,15 @@ export const viewStates: readonly ViewState[] = [
     reach: async (page, grounds) => {
       await go(page, grounds, 'settings')
       await page.getByTestId('cache-size').waitFor()
+    }
+  },
+  {
+    name: 'Settings, the providers tried',
+    shows: ['views/settings/provider-check.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'settings')
+      if ((await page.getByTestId('doctor-report').count()) === 0) await page.getByTestId('doctor-look').click()
+      await page.getByTestId('doctor-report').waitFor({ timeout: 60_000 })
     }
   },
   {

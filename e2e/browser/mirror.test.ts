@@ -255,6 +255,17 @@ describe('a feature page', () => {
     await page.getByTestId(`entry-${syncedSource}/1`).waitFor()
   })
 
+  test('is found by its note beside the explanations of others', async () => {
+    await page.goto(`${new URL(page.url()).origin}/#/explanations?q=BOTH+ends`)
+    const own = page.getByTestId('own-hits')
+    await own.getByText('opens at').waitFor()
+    expect(await own.locator('mark').textContent()).toBe('both ends')
+    await photograph(page, 'search-notes')
+    await own.getByRole('link', { name: `${syncedSource}/1` }).click()
+    await page.getByTestId('note').waitFor()
+    expect(await page.getByTestId('note').inputValue()).toBe('opens at both ends')
+  })
+
   test('of a source that is known to be wrong says so', async () => {
     await page.goto(`${new URL(page.url()).origin}/#/feature/${wrongSource}/3`)
     await page.getByTestId('trap-transcoder-source-on-wrong-tensor').waitFor()

@@ -204,6 +204,30 @@ describe('inference', () => {
     await expect.poll(() => page.getByTestId('status-provider').textContent()).not.toContain('instead')
   })
 
+  test('tries every provider when it is asked to, and says what each is missing', async () => {
+    await page.getByTestId('doctor-look').click()
+    const row = (provider: string) => page.getByTestId(`doctor-${provider}`)
+    await row('cpu').waitFor({ timeout: 60_000 })
+    expect(await row('cpu').getAttribute('data-state')).toBe('works')
+    const [, works, rate] = await row('cpu').locator('td').allTextContents()
+    expect([works, Number(rate) > 0]).toEqual(['works', true])
+    for (const provider of ['webgpu', 'cuda', 'directml', 'coreml']) {
+      const state = await row(provider).getAttribute('data-state')
+      if (state !== 'works') expect((await row(provider).locator('td').last().textContent())?.trim(), provider).not.toBe('')
+    }
+    await page.getByTestId('setting-doctor').scrollIntoViewIfNeeded()
+    await photograph(page, 'settings-doctor')
+  })
+
+  test('keeps the precision for GPUs, which the CPU does not take', async () => {
+    await field('precision').selectOption('fp16')
+    await expect.poll(() => page.getByTestId('provider-in-force').textContent()).toContain('float16 is for GPUs, so it is in float32')
+    expect(kept().precision).toBe('fp16')
+    await inCompare(() => runPrompt(page, 'The capital of France is'))
+    await reset('precision').click()
+    await expect.poll(() => page.getByTestId('provider-in-force').textContent()).not.toContain('float16')
+  })
+
   test('never has more threads than the machine: a file that says more is told', async () => {
     const problem = await page.evaluate(async threads => {
       const response = await fetch('/api/engine/changeSettings', {

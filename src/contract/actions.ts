@@ -57,6 +57,7 @@ export const actionWords = {
   'go.compare': { title: 'Compare', group: 'Go', keywords: 'go to view run strips', keys: ['Alt+1'] },
   'go.features': { title: 'Features', group: 'Go', keywords: 'go to view ranking heat map', keys: ['Alt+2'] },
   'go.attribution': { title: 'Attribution', group: 'Go', keywords: 'go to view ablate features effect causal' },
+  'go.patching': { title: 'Patching', group: 'Go', keywords: 'go to view activation patching source base causal tracing heads' },
   'go.explanations': { title: 'Explanations', group: 'Go', keywords: 'go to view search mirror', keys: ['Alt+3'] },
   'go.test-prompt': { title: 'Test prompt', group: 'Go', keywords: 'go to view answers rank', keys: ['Alt+4'] },
   'go.generate': { title: 'Generate', group: 'Go', keywords: 'go to view continue sample', keys: ['Alt+5'] },
@@ -156,6 +157,11 @@ export const actionWords = {
   },
   'explanations.import': { title: 'Import explanations…', group: 'Features and explanations', keywords: 'files export neuronpedia json' },
   'explanations.sync': { title: 'Sync explanations…', group: 'Features and explanations', keywords: 'neuronpedia download bulk bucket' },
+  'explanations.harvest': {
+    title: 'Harvest features from text…',
+    group: 'Features and explanations',
+    keywords: 'own corpus density histogram maximum examples statistics'
+  },
 
   'runs.new': { title: 'New run', group: 'Runs', keywords: 'prompt compare', keys: ['n'], views: ['runs'] },
   'runs.open': { title: 'Open the selected run in Compare', group: 'Runs', keywords: 'reopen show', views: ['runs'] },

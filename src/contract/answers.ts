@@ -8,7 +8,7 @@ export const answer = z.union([z.object({ text: z.string() }), z.object({ ids: z
 export type Answer = z.infer<typeof answer>
 
 export const answersRequest = runRequest
-  .pick({ model: true, saes: true, prompt: true, variants: true, processing: true, layerOrder: true, provider: true })
+  .pick({ model: true, saes: true, prompt: true, variants: true, processing: true, layerOrder: true, provider: true, precision: true })
   .extend({
     answers: z.array(answer).min(1).max(100),
     prependSpace: z.boolean().default(true),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { errorData } from './errors.ts'
+import { precision } from './run.ts'
 
 /** State of the inference process: `restarting` while a new one starts after the last one died. */
 export const inferenceState = z.enum(['starting', 'ready', 'busy', 'restarting'])
@@ -13,6 +14,7 @@ export const engineStatus = z.object({
   inferenceProcess: z.int().nullable(),
   /** The execution provider in force, why, and whether it stands in for the one that was chosen. */
   provider: z.string(),
+  precision,
   providerReason: z.string(),
   providerFellBack: z.boolean(),
   /** As many as were chosen, or as the machine has. */

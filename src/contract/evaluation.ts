@@ -1,7 +1,7 @@
 /** How good an SAE is on a text: what is asked, and what comes of it. */
 import { z } from 'zod'
 import { maybeNumber } from './numbers.ts'
-import { layerOrder, normFactor, processing, processingFlag, provider, runSae, splicePositions } from './run.ts'
+import { layerOrder, normFactor, precision, processing, processingFlag, provider, runSae, splicePositions } from './run.ts'
 
 /**
  * What to evaluate on. `text`: a UTF-8 file, a document per line, or a JSON object with a `text` per line where its name ends in
@@ -41,6 +41,7 @@ export const evaluationRequest = z.object({
   processing: processing.default('auto'),
   layerOrder: layerOrder.default('checkpoint'),
   provider: provider.default('auto'),
+  precision: precision.optional(),
   /** Whether the result lists how often each feature fires. */
   featureDensity: z.boolean().default(false),
   /** A file that keeps what is done after every pass; with one that is there, the evaluation goes on where that ends. */

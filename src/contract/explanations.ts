@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { harvestAbout } from './harvest.ts'
 
 export const searchMode = z.enum(['substring', 'words'])
 export type SearchMode = z.infer<typeof searchMode>
@@ -135,6 +136,8 @@ export const featurePage = z.object({
   examples: z.array(featureExample),
   previousIndex: z.int().nullable(),
   nextIndex: z.int().nullable(),
+  /** Of what the source was made, where it is one of one's own. */
+  harvest: harvestAbout.nullable(),
   /** Neuronpedia's page of this feature; null for sources that are not on Neuronpedia, such as the demo's. */
   neuronpediaUrl: z.string().nullable()
 })
@@ -157,7 +160,9 @@ export const sourceSummary = z.object({
   embeddings: z.int(),
   explainers: z.array(z.string()),
   /** About how much of the mirror's file it takes. */
-  bytes: z.number()
+  bytes: z.number(),
+  /** Of what it was made, where it is one of one's own, harvested from text. */
+  harvest: harvestAbout.nullable()
 })
 export type SourceSummary = z.infer<typeof sourceSummary>
 

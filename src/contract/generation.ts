@@ -23,7 +23,7 @@ export const seed = z
 
 /** A prompt to be continued under several variants. A splice at all positions covers every generated token. */
 export const generationRequest = runRequest
-  .pick({ model: true, saes: true, prompt: true, variants: true, processing: true, layerOrder: true, provider: true })
+  .pick({ model: true, saes: true, prompt: true, variants: true, processing: true, layerOrder: true, provider: true, precision: true })
   .extend({
     sampling: sampling.prefault({}),
     maxNewTokens: z.int().min(1).max(100_000).default(50),

@@ -8,6 +8,7 @@ import { about, license } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
 import { attributionEvent, attributionRequest, keptAttribution } from './attribution.ts'
 import { modelConfig, saeConfig } from './configs.ts'
+import { doctorReport } from './doctor.ts'
 import { download, downloadRequest, tokenState } from './downloads.ts'
 import { engineEvent, engineStatus } from './engine.ts'
 import { errorData } from './errors.ts'
@@ -32,6 +33,7 @@ import {
 import { activeFeatures, activeFeaturesRequest, featureReadingEvent, featureReadingRequest } from './feature-readings.ts'
 import { featureWeightsEvent, featureWeightsRequest, firings, firingsRequest } from './feature-weights.ts'
 import { generationEvent, generationRequest } from './generation.ts'
+import { harvestEvent, harvestMergeEvent, harvestMergeRequest, harvestPlan, harvestRequest, unfinishedHarvest } from './harvest.ts'
 import { filePart } from './held-files.ts'
 import { historyChange, historyClearing, historyPage, historyRequest, historySummary, keptRun, openedRun, runIds } from './history.ts'
 import { hitExportEvent, hitExportRequest } from './hit-export.ts'
@@ -75,6 +77,7 @@ import {
   notebookImport,
   noteChange
 } from './notebook.ts'
+import { keptPatching, patchEvent, patchingEvent, patchingRequest, patchRequest } from './patching.ts'
 import { chatTemplate, promptChange, savedPrompt } from './prompts.ts'
 import { processingChoice } from './readings.ts'
 import { catalogueSource, catalogueState, installedCatalogue, publishedSae, releaseTable, sourceTrap } from './releases.ts'
@@ -103,6 +106,8 @@ export const contract = {
     /** Keeps a change. Another provider or number of threads starts the inference process anew, after what is under way. */
     changeSettings: procedure.input(settingsChange).output(settings),
     settingsReport: procedure.output(settingsReport),
+    /** What this machine has to compute with; every provider is tried, which takes some seconds. */
+    doctor: procedure.output(doctorReport),
     cache: procedure.output(cacheSize),
     /** Removes what can be made again, after what is under way, and gives what is left. */
     clearCache: procedure.output(cacheSize)
@@ -175,10 +180,26 @@ export const contract = {
     evaluate: procedure.input(evaluationRequest).output(eventIterator(evaluationEvent)),
     /** What becomes of a quantity when features of an SAE are ablated: each in a row of its own, in groups and in pairs. */
     attribute: procedure.input(attributionRequest).output(eventIterator(attributionEvent)),
+    /** What becomes of a quantity when activations of a source prompt stand in for the prompt's: every cell of some sites, in rows. */
+    patch: procedure.input(patchingRequest).output(eventIterator(patchingEvent)),
+    /** One patch, with what is predicted before and after; the source's activation may come from another position. */
+    patchOne: procedure.input(patchRequest).output(eventIterator(patchEvent)),
     /** A prompt's tokens, however many. */
     tokenize: procedure.input(z.object({ model: z.string(), prompt })).output(promptTokens),
     /** The model's own chat template; one that has none is an error. */
     chatTemplate: procedure.input(z.object({ model: z.string() })).output(chatTemplate)
+  },
+  /** What features of SAEs do on one's own text, as sources of one's own in the mirror. */
+  harvests: {
+    /** What it will take, without beginning it. */
+    plan: procedure.input(harvestRequest).output(harvestPlan),
+    /** One at a time. Ending the stream stops it; what is done is kept, and the same request goes on with it. */
+    run: procedure.input(harvestRequest).output(eventIterator(harvestEvent)),
+    /** Puts shards, or harvests of several texts, together. */
+    merge: procedure.input(harvestMergeRequest).output(eventIterator(harvestMergeEvent)),
+    /** Those that were begun and not ended, newest first. */
+    unfinished: procedure.output(z.array(unfinishedHarvest)),
+    discard: procedure.input(z.object({ file: z.string() }))
   },
   /** Features of an SAE by its files and the runs that are kept, whatever the mirror knows. */
   features: {
@@ -207,7 +228,12 @@ export const contract = {
     attributions: procedure.input(z.object({ id: z.string() })).output(z.array(keptAttribution)),
     /** Takes one from its run; it can be restored for a week. */
     removeAttribution: procedure.input(z.object({ number: z.int() })).output(z.object({ removed: z.boolean() })),
-    restoreAttribution: procedure.input(z.object({ number: z.int() })).output(z.object({ restored: z.boolean() }))
+    restoreAttribution: procedure.input(z.object({ number: z.int() })).output(z.object({ restored: z.boolean() })),
+    /** The grids of patches that are kept with a run of their base prompt, newest first. */
+    patchings: procedure.input(z.object({ id: z.string() })).output(z.array(keptPatching)),
+    /** Takes some from their run; they can be restored for a week. */
+    removePatching: procedure.input(z.object({ number: z.int() })).output(z.object({ removed: z.boolean() })),
+    restorePatching: procedure.input(z.object({ number: z.int() })).output(z.object({ restored: z.boolean() }))
   },
   hooks: {
     /** Names and shapes, without running anything. */

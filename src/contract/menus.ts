@@ -35,6 +35,7 @@ export const menus: readonly Menu[] = [
       'separator',
       'explanations.import',
       'explanations.sync',
+      'explanations.harvest',
       'separator',
       {
         label: 'Export the run',
@@ -111,6 +112,7 @@ export const menus: readonly Menu[] = [
       'go.compare',
       'go.features',
       'go.attribution',
+      'go.patching',
       'go.explanations',
       'go.test-prompt',
       'go.generate',

@@ -66,6 +66,6 @@ export const mirrorState = z.object({
   /** Sources whose rows are still to be taken out. */
   removing: z.array(z.string()),
   /** What its one writer does now: one word; null when nothing. */
-  work: z.enum(['import', 'sync', 'check', 'backup', 'remove', 'compact', 'settle']).nullable()
+  work: z.enum(['import', 'sync', 'harvest', 'check', 'backup', 'remove', 'compact', 'settle']).nullable()
 })
 export type MirrorState = z.infer<typeof mirrorState>

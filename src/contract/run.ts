@@ -94,6 +94,13 @@ export type Prompt = z.infer<typeof prompt>
 export const provider = z.enum(['auto', 'cpu', 'webgpu', 'cuda', 'directml', 'coreml'])
 export type Provider = z.infer<typeof provider>
 
+/**
+ * In what type models' matrices are held and multiplied: `fp16` is for GPUs, halves their memory and is less exact. Norms, softmax, the
+ * residual stream, SAEs and what is made of the logits are in float32 either way.
+ */
+export const precision = z.enum(['fp32', 'fp16'])
+export type Precision = z.infer<typeof precision>
+
 /** A safetensors file to write, with `<variant>/<hook name>` and, unless `logits` is false, `<variant>/logits` as tensor names. */
 export const saveRequest = z.object({ file: z.string(), logits: z.boolean().optional() })
 
@@ -110,6 +117,8 @@ export const runRequest = z.object({
   /** Which positions the metrics and the mean KL run over. */
   metricPositions: z.enum(['no-special', 'all']).default('no-special'),
   provider: provider.default('auto'),
+  /** Where it is left out, what the settings say. */
+  precision: precision.optional(),
   /** Which activations `save` writes; a name that no variant has is an error, with `save` or without. */
   hooks: z.union([z.enum(['all', 'none']), z.array(z.string())]).default('all'),
   save: saveRequest.optional(),
@@ -266,6 +275,8 @@ export const runResult = z.object({
   comparison: z.array(variantComparison),
   saes: z.array(saeResult),
   provider: z.string(),
+  /** In what it multiplied; float32 where it is left out. */
+  precision: precision.optional(),
   /** What the choice of provider rests on, or why another one fell back. */
   providerReason: z.string(),
   milliseconds: z.object({ load: z.number(), compile: z.number(), run: z.number() })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { maybeNumber } from './numbers.ts'
-import { alarm, layerOrder, processing, processingFlag, prompt, provider, publishedMetrics, runRequest, runSae } from './run.ts'
+import { alarm, layerOrder, precision, processing, processingFlag, prompt, provider, publishedMetrics, runRequest, runSae } from './run.ts'
 
 /** An SAE as a run has it, to be tried at other hook points and readings on the run's own prompt. */
 export const saeCheckRequest = z.object({
@@ -10,7 +10,8 @@ export const saeCheckRequest = z.object({
   processing: processing.default('auto'),
   layerOrder: layerOrder.default('checkpoint'),
   metricPositions: runRequest.shape.metricPositions,
-  provider: provider.default('auto')
+  provider: provider.default('auto'),
+  precision: precision.optional()
 })
 export type SaeCheckRequest = z.infer<typeof saeCheckRequest>
 

@@ -1,7 +1,7 @@
 /** Choices that outlive a window, and what a person has to know of where they are kept. */
 import { z } from 'zod'
 import { generationRequest, sampling } from './generation.ts'
-import { layerOrder, provider, runRequest } from './run.ts'
+import { layerOrder, precision, provider, runRequest } from './run.ts'
 
 /** Where the library looks: folders of the person's, the demo, the Hugging Face cache. */
 const libraryPlaces = z.object({ folders: z.array(z.string()), demo: z.boolean(), hubCache: z.boolean() })
@@ -29,6 +29,8 @@ const choices = {
   library: libraryPlaces,
   /** What runs, where a request says `auto`. */
   provider,
+  /** In what GPUs hold and multiply a model's matrices. */
+  precision,
   /** Threads of one operator on the CPU; null leaves the number to ONNX Runtime. */
   threads: z.int().min(1).max(1024).nullable(),
   /** What windows start with. */
@@ -56,6 +58,7 @@ export const settings = z.object({
   logProbScale: choices.logProbScale.default('surprise'),
   library: choices.library.default({ folders: [], demo: true, hubCache: true }),
   provider: choices.provider.default('auto'),
+  precision: choices.precision.default('fp32'),
   threads: choices.threads.default(null),
   processing: choices.processing.default('auto'),
   layerOrder: choices.layerOrder.default('checkpoint'),

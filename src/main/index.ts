@@ -2,12 +2,17 @@
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { app, BrowserWindow, dialog, ipcMain } from 'electron'
+import { app, BrowserWindow, dialog } from 'electron'
+import type { OpeningRequest } from '../contract/opening.ts'
+import { answer } from './electron/channels.ts'
+import { checkEngineFiles } from './electron/engine-files.ts'
+import { type EnginePlace, engineInCheckout, packagedEngine } from './electron/engine-place.ts'
 import { setMenu } from './electron/menu.ts'
-import { nodeBinary } from './electron/node-binary.ts'
+import { Openings } from './electron/openings.ts'
 import { registerPageScheme, servePages } from './electron/page-protocol.ts'
-import { isOurPage, WindowPorts } from './electron/ports.ts'
-import { denyPermissions, openWindow } from './electron/window.ts'
+import { WindowPorts } from './electron/ports.ts'
+import { parseArguments, parseLink } from './electron/request-parser.ts'
+import { denyPermissions, lockPages, openWindow } from './electron/window.ts'
 import { PlaceKeeper } from './electron/window-place.ts'
 import { EngineConnection } from './engine/engine-client.ts'
 import { EngineSupervisor } from './engine/supervisor.ts'
@@ -22,10 +27,20 @@ function soon<Value>(promise: Promise<Value>): Promise<Value | null> {
   return Promise.race([promise.catch(() => null), wait(placePatience, null, { ref: false })])
 }
 
+/** The engine to start. In a packaged app it must be as it was built; throws where it is not. */
+async function findEngine(): Promise<EnginePlace> {
+  if (!app.isPackaged) return engineInCheckout(app.getAppPath())
+  // The engine's Node would load whatever this names.
+  delete process.env.NODE_OPTIONS
+  const engine = packagedEngine(process.resourcesPath)
+  await checkEngineFiles(engine.folder, path.join(out, 'engine-files.json'))
+  return engine
+}
+
 /** Starts the engine, and gives what opens a window on it. */
-function start(): () => void {
+function start(place: EnginePlace): () => void {
   const engine = new EngineSupervisor({
-    node: nodeBinary(app.getAppPath(), process.resourcesPath),
+    ...place,
     onStart: () => ports.connectAll(),
     onDeath: ({ reason, isFinal }) => {
       ports.disconnectAll()
@@ -55,17 +70,14 @@ function start(): () => void {
 }
 
 /** A folder or a file that the person picks, or null. */
-async function choose(event: Electron.IpcMainInvokeEvent, what: 'openDirectory' | 'openFile'): Promise<string | null> {
-  const window = BrowserWindow.fromWebContents(event.sender)
-  if (window === null || !isOurPage(event.senderFrame)) return null
+async function choose(window: BrowserWindow, what: 'openDirectory' | 'openFile'): Promise<string | null> {
   const { filePaths } = await dialog.showOpenDialog(window, { properties: [what] })
   return filePaths[0] ?? null
 }
 
 /** A file to write that the person picks, or null. */
-async function chooseSaveFile(event: Electron.IpcMainInvokeEvent, name: unknown): Promise<string | null> {
-  const window = BrowserWindow.fromWebContents(event.sender)
-  if (window === null || !isOurPage(event.senderFrame) || typeof name !== 'string') return null
+async function chooseSaveFile(window: BrowserWindow, name: unknown): Promise<string | null> {
+  if (typeof name !== 'string') return null
   const { filePath, canceled } = await dialog.showSaveDialog(window, {
     defaultPath: path.basename(name),
     filters: [{ name: 'safetensors', extensions: ['safetensors'] }]
@@ -73,33 +85,48 @@ async function chooseSaveFile(event: Electron.IpcMainInvokeEvent, name: unknown)
   return canceled || filePath === '' ? null : filePath
 }
 
-if (app.requestSingleInstanceLock()) {
-  registerPageScheme()
-  app.on('second-instance', () => {
-    const [window] = BrowserWindow.getAllWindows()
-    if (window?.isMinimized()) window.restore()
-    window?.focus()
+/** What a command line asks for; a checkout's begins with the folder of the app. */
+function requestsIn(argv: readonly string[], folder: string) {
+  const args = argv.slice(1).filter(argument => app.isPackaged || path.resolve(folder, argument) !== app.getAppPath())
+  return parseArguments(args, folder)
+}
+
+async function main(): Promise<void> {
+  await app.whenReady()
+  servePages(path.join(out, 'renderer'))
+  denyPermissions()
+  lockPages()
+  setMenu()
+  answer('choose-folder', window => choose(window, 'openDirectory'))
+  answer('choose-file', window => choose(window, 'openFile'))
+  answer('choose-save-file', chooseSaveFile)
+  // What the system registers for links with a packaged app, its installer on Windows leaves out.
+  if (app.isPackaged && process.platform === 'win32') app.setAsDefaultProtocolClient('splice')
+  const open = start(await findEngine())
+  open()
+  app.on('activate', () => {
+    if (BrowserWindow.getAllWindows().length === 0) open()
   })
+}
+
+if (app.requestSingleInstanceLock()) {
+  app.enableSandbox()
+  registerPageScheme()
+  const openings = new Openings()
+  const ask = (event: Electron.Event, request: OpeningRequest) => {
+    event.preventDefault()
+    void openings.ask([request])
+  }
+  // How a Mac tells what to open, perhaps before the app is ready; elsewhere it is in the command line.
+  app.on('open-url', (event, url) => ask(event, parseLink(url)))
+  app.on('open-file', (event, file) => ask(event, { kind: 'files', paths: [file] }))
+  app.on('second-instance', (_event, argv, folder) => void openings.ask(requestsIn(argv, folder)))
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit()
   })
-  app
-    .whenReady()
-    .then(() => {
-      servePages(path.join(out, 'renderer'))
-      denyPermissions()
-      setMenu()
-      ipcMain.handle('choose-folder', event => choose(event, 'openDirectory'))
-      ipcMain.handle('choose-file', event => choose(event, 'openFile'))
-      ipcMain.handle('choose-save-file', chooseSaveFile)
-      const open = start()
-      open()
-      app.on('activate', () => {
-        if (BrowserWindow.getAllWindows().length === 0) open()
-      })
-    })
-    .catch(thrown => {
-      dialog.showErrorBox('Splice does not start', String(thrown))
-      app.exit(1)
-    })
+  void openings.ask(requestsIn(process.argv, process.cwd()))
+  main().catch(thrown => {
+    dialog.showErrorBox('Splice does not start', thrown instanceof Error ? thrown.message : String(thrown))
+    app.exit(1)
+  })
 } else app.quit()

@@ -1,5 +1,8 @@
-/** Hands the engine's port to the page, and what a sandboxed page cannot do itself: paths of dropped files, the folder and file dialogs, the menu, the zoom. */
+/** Hands the engine's port to the page, and what a sandboxed page cannot do itself: paths of dropped files, the folder and file dialogs, the menu, what to open, the zoom. */
 import { contextBridge, type IpcRendererEvent, ipcRenderer, webFrame, webUtils } from 'electron'
+
+/** Takes what there is to open: from when the page asks for it. */
+let take: () => void = () => undefined
 
 contextBridge.exposeInMainWorld('splice', {
   host: 'electron',
@@ -14,11 +17,16 @@ contextBridge.exposeInMainWorld('splice', {
       ipcRenderer.off('action', listen)
     }
   },
+  onOpen: (hear: (requests: unknown) => void) => {
+    take = () => void ipcRenderer.invoke('take-openings').then(hear)
+    take()
+  },
   tellActionStates: (states: unknown) => ipcRenderer.send('action-states', states),
   setZoom: (factor: number) => webFrame.setZoomFactor(factor),
   versions: { electron: process.versions.electron, chrome: process.versions.chrome }
 })
 
+ipcRenderer.on('opening-waits', () => take())
 ipcRenderer.on('port', event => window.postMessage({ type: 'splice-port' }, '*', event.ports))
 ipcRenderer.on('port-closed', () => window.postMessage({ type: 'splice-port-closed' }, '*'))
 window.addEventListener('message', event => {

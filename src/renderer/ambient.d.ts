@@ -14,6 +14,8 @@ interface SpliceHost {
   chooseSaveFile(name: string): Promise<string | null>
   /** Hears the actions that the app's menu names, until the returned function is called. */
   onAction(hear: (id: unknown) => void): () => void
+  /** Hears lists of what the app is asked from outside to open, what waits already at once. */
+  onOpen(hear: (requests: unknown) => void): void
   /** Tells the app's menu which actions cannot be done now, and which choices are in force. */
   tellActionStates(states: { disabled: readonly string[]; checked: readonly string[] }): void
   /** Draws everything at a factor; 1 is the actual size. */

@@ -4,7 +4,7 @@ import { imports, listings, texts } from './imports.ts'
 import { framesReader, requestsReader } from './messages.ts'
 import { chatTemplates, modelConfigs, shards, tokenizers } from './model-folders.ts'
 import { saeFolders, yamlTexts } from './saes.ts'
-import { evaluationStates, keptRuns, notebookFiles, settings, stateFiles } from './states.ts'
+import { evaluationStates, harvestFiles, keptRuns, notebookFiles, settings, stateFiles } from './states.ts'
 import { npz, safetensors, torch } from './weight-files.ts'
 
 export const readers: readonly Reader[] = [
@@ -23,6 +23,7 @@ export const readers: readonly Reader[] = [
   settings,
   stateFiles,
   evaluationStates,
+  harvestFiles,
   keptRuns,
   notebookFiles,
   framesReader(),

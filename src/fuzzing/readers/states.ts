@@ -8,12 +8,17 @@ import { SpliceError } from '../../contract/errors.ts'
 import { notebookFile } from '../../contract/notebook.ts'
 import { savedPrompt } from '../../contract/prompts.ts'
 import { StateFile as EvaluationFile } from '../../main/evaluation/state-file.ts'
+import { emptyTallies, HarvestFile, type PassRecord, resumeHarvest } from '../../main/harvest/harvest-file.ts'
+import { beginningState, type HarvestFacts } from '../../main/harvest/harvest-head.ts'
+import { mergeHarvests, planMerge } from '../../main/harvest/merge.ts'
+import { PassTally, TextPlaces } from '../../main/harvest/pass-tally.ts'
+import type { SaeTally } from '../../main/harvest/sae-tally.ts'
 import { keptTableFile } from '../../main/library/catalogue.ts'
 import { openPromptLibrary } from '../../main/library/prompt-library.ts'
 import { SettingsFile } from '../../main/library/settings-file.ts'
 import { StateFile } from '../../main/library/state-file.ts'
 import { someRun } from '../../main/runs/history-fixture.ts'
-import { unpackAttribution } from '../../main/runs/stored-attribution.ts'
+import { attributions, unpackFinding } from '../../main/runs/stored-finding.ts'
 import { unpackRun } from '../../main/runs/stored-run.ts'
 import type { Draws } from '../draws.ts'
 import { mutateBytes, mutateJson } from '../mutations.ts'
@@ -113,6 +118,79 @@ export const evaluationStates: Reader = {
   }
 }
 
+const harvestFacts: HarvestFacts = {
+  asked: { 'the model': 'm' },
+  kin: { 'the model': 'm' },
+  parts: [{ text: 't', tokens: 9, index: 1, of: 1 }],
+  shape: { top: 2, perInterval: 1, before: 2, after: 1 },
+  model: { name: 'm', path: '/m' },
+  saes: [{ name: 's', path: '/s', hook: 'h', hookOut: null, features: 4, source: 'm/s' }],
+  texts: [{ path: '/t', bytes: 9 }],
+  documents: 'joined',
+  context: 8,
+  countSpecial: false,
+  processing: [],
+  request: null
+}
+const harvestedPass: PassRecord = {
+  ids: Int32Array.of(2, 5, 6, 7),
+  length: 4,
+  lengths: [4],
+  numbers: [0],
+  saes: [{ places: Int32Array.of(5, 6, 9, 13), values: Float32Array.of(1, 2, 3, 4) }],
+  state: { ...beginningState, tokens: 4, isWhole: true }
+}
+
+function countPass(tallies: readonly SaeTally[], pass: PassRecord): void {
+  for (const [at, tally] of tallies.entries()) {
+    const reading = pass.saes[at]
+    if (reading !== undefined) new PassTally(tally).add(reading, new TextPlaces(pass, harvestFacts.shape, 1))
+  }
+}
+
+/** A whole harvest as a file has it, made once. */
+let harvestBytes: Promise<Buffer> | undefined
+
+async function writeHarvest(file: string): Promise<Buffer> {
+  const tallies = emptyTallies(harvestFacts)
+  countPass(tallies, harvestedPass)
+  const writing = new HarvestFile(file)
+  await writing.write({ head: { facts: harvestFacts, state: harvestedPass.state }, tallies, texts: [[5, 'a']] })
+  for (let pass = 0; pass < 2; pass++) await writing.append(harvestedPass)
+  await writing.close()
+  return fs.readFileSync(file)
+}
+
+export const harvestFiles: Reader = {
+  name: 'harvest',
+  mayWrite: true,
+  async prepare(draws, folder) {
+    const file = path.join(folder, 'one.harvest')
+    harvestBytes ??= writeHarvest(file)
+    const bytes = await harvestBytes
+    // Contents that are broken behind a checksum that is right, too.
+    const first = bytes.indexOf(0x0a) + 1
+    const length = bytes.readUInt32LE(first)
+    const payload = mutateBytes(draws, bytes.subarray(first + 9, first + 9 + length))
+    const head = Buffer.from(bytes.subarray(first, first + 9))
+    head.writeUInt32LE(payload.length, 0)
+    head.writeUInt32LE(crc32(payload), 4)
+    const lied = Buffer.concat([bytes.subarray(0, first), head, payload, bytes.subarray(first + 9 + length)])
+    fs.writeFileSync(file, draws.chance(0.5) ? lied : mutateBytes(draws, bytes))
+    return async () => {
+      if (draws.chance(0.5)) {
+        const { harvestFile } = await resumeHarvest(file, harvestFacts, countPass)
+        await harvestFile.close()
+      } else {
+        const plan = await planMerge([file])
+        if (plan.facts.saes.reduce((sum, { features }) => sum + features, 0) > 1e6)
+          throw new SpliceError('harvest/memory', `${file} needs too much`, { file })
+        await mergeHarvests(plan, () => undefined)
+      }
+    }
+  }
+}
+
 const run = someRun('x')
 
 export const keptRuns: Reader = {
@@ -125,7 +203,7 @@ export const keptRuns: Reader = {
     const isRun = draws.chance(0.5)
     return async () => {
       if (isRun) await unpackRun(bytes, { id: 'a', format: 1, version: '1' })
-      else await unpackAttribution({ number: 1, created_at: 0, format: 1, contents: new Uint8Array(bytes) })
+      else await unpackFinding(attributions, { number: 1, created_at: 0, format: 1, contents: new Uint8Array(bytes) })
     }
   }
 }

@@ -4,6 +4,8 @@ import { SpliceError } from '../../contract/errors.ts'
 import { readArguments } from './arguments.ts'
 import { downloadGrammar, readDownloadRequest } from './download.ts'
 import { errorLine } from './exit.ts'
+import { readHarvestOrder, readMergeOrder } from './harvest-request.ts'
+import { readPatchOrder } from './patch-request.ts'
 import { readRunOrder } from './run-request.ts'
 import { readSaeArguments } from './sae-argument.ts'
 
@@ -258,6 +260,32 @@ describe('splice run', () => {
   })
 })
 
+describe('what to patch', () => {
+  const order = (...argv: string[]) => readPatchOrder(['--model', '/m', '--prompt', 'x', '--source', 'y', '--target', ' a', ...argv])
+  test('grids at sites and heads, by default of resid_pre, or one cell', () => {
+    expect(order()).toMatchObject({ kind: 'grids', request: { sites: [{ site: 'resid_pre', head: null }], source: { text: 'y' } } })
+    expect(order('--site', 'z', '--site', 'z:3', '--no-history')).toMatchObject({
+      request: { sites: [{ head: null }, { site: 'z', head: 3 }] },
+      run: null
+    })
+    const cell = (...argv: string[]) => order('--cell', ...argv).request
+    expect(cell('2:5')).toMatchObject({ cell: { site: 'resid_pre', layer: 2, position: 5, head: null, from: null } })
+    expect(cell('2:5:1', '--site', 'z', '--from', '4')).toMatchObject({ cell: { site: 'z', position: 5, head: 1, from: 4 } })
+    expect(cell('2:all', '--site', 'z:3')).toMatchObject({ cell: { site: 'z', position: null, head: 3 } })
+  })
+  test.each([
+    [['--site', 'mlp_out:3'], '--site "mlp_out:3" is unknown.'],
+    [['--cell', '2'], '--cell "2" is no cell.'],
+    [['--cell', '2:all', '--from', '1'], '--from is of one position.'],
+    [['--cell', '2:1', '--site', 'z', '--site', 'mlp_out'], '--cell patches at one site.'],
+    [['--cell', '2:1', '--batch-rows', '3'], '--batch-rows is of grids.'],
+    [['--top-k', '3'], '--top-k is of one cell.'],
+    [['--source-ids', '1,2'], '--source and --source-ids are both given.']
+  ])('refuses %j', (argv, message) => {
+    expect(lineOf(() => order(...argv))).toContain(message)
+  })
+})
+
 describe('what to download', () => {
   const request = (...argv: string[]) => {
     const args = readArguments(argv, downloadGrammar)
@@ -283,6 +311,42 @@ describe('what to download', () => {
     [['--release', 'r'], 'needs --sae-id'],
     [['--sae-id', 'i'], 'needs --release'],
     [['a/b', '--release', 'r', '--sae-id', 'i'], 'are both given']
+  ])('refuses %j', (argv, message) => {
+    expect(lineOf(() => request(...argv))).toContain(message)
+  })
+})
+
+describe('what to harvest', () => {
+  const required = ['--model', 'm', '--sae', 'mine=s', '--text', 'a.txt', '--tokens', '1000']
+  const request = (...argv: string[]) => readHarvestOrder([...required, ...argv], file => !file.includes('=')).request
+
+  test('texts by --text and behind it, a share, a name, and the defaults', () => {
+    const { texts, saes, tokens, shard, top, perInterval, before, after, documents, prependBos, memoryLimit } = request(
+      'b.txt',
+      '--shard',
+      '2/3',
+      '--memory-limit',
+      '1.5',
+      '--text=c'
+    )
+    expect(texts.map(text => text.split(/[\\/]/).at(-1))).toEqual(['a.txt', 'c', 'b.txt'])
+    expect([saes.map(({ name }) => name), tokens, shard]).toEqual([['mine'], 1000, { index: 2, of: 3 }])
+    expect([top, perInterval, before, after, documents, prependBos, memoryLimit]).toEqual([20, 5, 20, 11, 'joined', true, 1.5e9])
+  })
+
+  test('and what to put together', () => {
+    const { request: merge, db } = readMergeOrder(['a', 'b', '--out', 'c', '--no-mirror', '--name', 'x'])
+    expect(merge.files).toHaveLength(2)
+    expect([merge.toMirror, merge.name, db]).toEqual([false, 'x', undefined])
+  })
+
+  test.each([
+    [['--shard', '0/2'], '--shard "0/2" is not I/N'],
+    [['--shard', '2'], '--shard "2" is not I/N'],
+    [['--top', '101'], '--top "101" is not a whole number from 0 to 100'],
+    [['--before', '101'], '--before "101" is not a whole number from 0 to 100'],
+    [['--name', ''], '--name is empty'],
+    [['--text', ''], '--text is empty']
   ])('refuses %j', (argv, message) => {
     expect(lineOf(() => request(...argv))).toContain(message)
   })

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type AttributionRequest, attributionRequest } from '../../contract/attribution.ts'
 import { layerOrder, provider, type RunRequest, runRequest } from '../../contract/run.ts'
 import { type Grammar, mistake, quoted, readArguments, readChoice, readCount, readDb } from './arguments.ts'
-import { readIds, readProcessing, readPrompt } from './model-arguments.ts'
+import { readIds, readPrecision, readProcessing, readPrompt } from './model-arguments.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 import { readTarget } from './target.ts'
 import { readSplicePositions } from './variants.ts'
@@ -13,7 +13,7 @@ const grammar: Grammar = {
   flags: ['no-bos', 'no-error-term', 'each-position', 'special-tokens', 'no-history', 'json'],
   values: [
     ...['model', 'sae', 'sae-norm-factor', 'prompt', 'ids', 'target', 'top', 'features', 'pairs', 'splice-positions', 'batch-rows'],
-    ...['processing', 'layer-order', 'provider', 'db']
+    ...['processing', 'layer-order', 'provider', 'precision', 'db']
   ],
   lists: ['group'],
   operand: null,
@@ -54,7 +54,8 @@ export function readAttributeOrder(argv: readonly string[], exists?: (path: stri
     prompt: readPrompt(args, 'attribute'),
     processing: readProcessing(args.values.get('processing') ?? 'auto'),
     layerOrder: readChoice('--layer-order', args.values.get('layer-order') ?? 'checkpoint', layerOrder.options),
-    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options)
+    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options),
+    ...readPrecision(args)
   }
   const request = attributionRequest.parse({
     ...asked,

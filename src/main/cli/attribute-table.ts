@@ -1,5 +1,6 @@
 /** What `splice attribute` prints: the base, features by their effect, groups and pairs. */
-import { type AttributionResult, describeQuantity } from '../../contract/attribution.ts'
+import type { AttributionResult } from '../../contract/attribution.ts'
+import { describeQuantity } from '../../contract/quantity.ts'
 import { aligned } from './aligned.ts'
 import { fixed, saeLine, signed } from './run-table.ts'
 

@@ -4,13 +4,13 @@ import { checkText } from '../../contract/check-text.ts'
 import { layerOrder, type Prompt, provider, type RunRequest, type SaeResult } from '../../contract/run.ts'
 import { type SaeChange, type SaeCheckRequest, saeCheckRequest } from '../../contract/sae-check.ts'
 import { type Grammar, mistake, quoted, readArguments, readChoice } from './arguments.ts'
-import { readProcessing, readPrompt } from './model-arguments.ts'
+import { readPrecision, readProcessing, readPrompt } from './model-arguments.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 
 const grammar: Grammar = {
   command: 'check-sae',
   flags: ['no-bos', 'json'],
-  values: ['model', 'sae', 'sae-norm-factor', 'prompt', 'ids', 'processing', 'layer-order', 'provider'],
+  values: ['model', 'sae', 'sae-norm-factor', 'prompt', 'ids', 'processing', 'layer-order', 'provider', 'precision'],
   lists: [],
   operand: null,
   operands: 'none'
@@ -43,7 +43,8 @@ export function readCheckOrder(argv: readonly string[], exists?: (path: string) 
     prompt,
     processing: readProcessing(args.values.get('processing') ?? 'auto'),
     layerOrder: readChoice('--layer-order', args.values.get('layer-order') ?? 'checkpoint', layerOrder.options),
-    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options)
+    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options),
+    ...readPrecision(args)
   })
   return { request, json: args.flags.has('json') }
 }

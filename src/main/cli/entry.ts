@@ -59,10 +59,14 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./logit-lens.ts')).logitLens(argv, terminal)
     case 'attribute':
       return (await import('./attribute.ts')).attribute(argv, terminal)
+    case 'patch':
+      return (await import('./patch.ts')).patch(argv, terminal)
     case 'hooks':
       return (await import('./hooks.ts')).hooks(argv, terminal)
     case 'eval':
       return (await import('./eval.ts')).evaluate(argv, terminal)
+    case 'harvest':
+      return (await import('./harvest.ts')).harvest(argv, terminal)
     case 'inspect':
       return (await import('./inspect.ts')).inspect(argv, terminal)
     case 'import':
@@ -87,6 +91,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./releases.ts')).releases(argv, terminal)
     case 'download':
       return (await import('./download.ts')).download(argv, terminal)
+    case 'doctor':
+      return (await import('./doctor.ts')).doctor(argv, terminal)
     case 'serve':
       return (await import('./serve.ts')).serve(argv, terminal)
   }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Corpus, type EvaluationRequest, evaluationRequest } from '../../contract/evaluation.ts'
 import { layerOrder, provider, type RunSae } from '../../contract/run.ts'
 import { type Arguments, type Grammar, mistake, readArguments, readChoice, readCount, readDb } from './arguments.ts'
-import { readIds, readProcessing } from './model-arguments.ts'
+import { readIds, readPrecision, readProcessing } from './model-arguments.ts'
 import { readSaeArguments, withNormFactors } from './sae-argument.ts'
 import { readSplicePositions } from './variants.ts'
 
@@ -23,6 +23,7 @@ const grammar: Grammar = {
     'processing',
     'layer-order',
     'provider',
+    'precision',
     'resume',
     'db'
   ],
@@ -66,6 +67,7 @@ export function readEvaluationOrder(argv: readonly string[], exists?: (path: str
     processing: readProcessing(value('processing') ?? 'auto'),
     layerOrder: readChoice('--layer-order', value('layer-order') ?? 'checkpoint', layerOrder.options),
     provider: readChoice('--provider', value('provider') ?? 'auto', provider.options),
+    ...readPrecision(args),
     featureDensity: args.flags.has('feature-density'),
     ...readResume(args)
   })

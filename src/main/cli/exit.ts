@@ -13,7 +13,7 @@ export function errorDataOf(thrown: unknown): ErrorData {
   return remote.success ? remote.data.data : toErrorData(thrown)
 }
 
-/** Fields of a run's or an evaluation's request that the person gave as options of these names. */
+/** Fields of a run's, an evaluation's or a harvest's request that the person gave as options of these names. */
 const optionOf: Readonly<Record<string, string>> = {
   model: '--model',
   prompt: '--prompt',
@@ -29,14 +29,37 @@ const optionOf: Readonly<Record<string, string>> = {
   features: '--features',
   groups: '--group',
   provider: '--provider',
+  precision: '--precision',
   save: '--save',
   context: '--context',
-  resume: '--resume'
+  resume: '--resume',
+  source: '--source',
+  texts: '--text',
+  tokens: '--tokens',
+  shard: '--shard',
+  name: '--name',
+  before: '--before',
+  memoryLimit: '--memory-limit'
+}
+
+/** The same for patches, whose positions are those of a cell. */
+const patchOptionOf: Readonly<Record<string, string>> = {
+  source: '--source',
+  sites: '--site',
+  head: '--site',
+  layer: '--cell',
+  position: '--cell',
+  from: '--from'
 }
 
 /** The line for stderr: what is wrong with which file or option, and what to do. Never more than one line. */
 export function errorLine(error: ErrorData): string {
-  const field = /^(run|evaluation)\//.test(error.kind) ? (optionOf[error.field ?? ''] ?? error.field) : error.field
+  const options = /^(run|evaluation|harvest|inference)\//.test(error.kind)
+    ? optionOf
+    : error.kind.startsWith('patching/')
+      ? patchOptionOf
+      : {}
+  const field = options[error.field ?? ''] ?? error.field
   const named = [error.file, field].filter(name => name !== undefined && !error.message.includes(name))
   const subject = named.length === 0 ? '' : `${named.join(', ')}: `
   const sentence = `${subject}${error.message}`.trim()

@@ -1,6 +1,7 @@
 /** `splice feature`: all that the mirror knows of one feature. */
 import { SpliceError } from '../../contract/errors.ts'
 import type { FeatureExample, FeaturePage } from '../../contract/explanations.ts'
+import { describeHarvest } from '../../contract/harvest.ts'
 import { aligned } from './aligned.ts'
 import { type Grammar, readArguments, readExistingDb, readFeature } from './arguments.ts'
 import { exitCode } from './exit.ts'
@@ -28,8 +29,15 @@ export async function feature(argv: readonly string[], terminal: Terminal): Prom
   return exitCode.done
 }
 
-function textOf({ source, index, explanations, statistics, examples, neuronpediaUrl }: FeaturePage): string {
+function textOf({ source, index, explanations, statistics, examples, harvest, neuronpediaUrl }: FeaturePage): string {
   const parts = [[`${source}/${index}`, ...(neuronpediaUrl === null ? [] : [neuronpediaUrl])].join('\n')]
+  if (harvest !== null)
+    parts.push(
+      aligned(
+        describeHarvest(harvest).map(([name, text]) => [name, text]),
+        new Set([0, 1])
+      )
+    )
   if (explanations.length > 0) {
     parts.push(
       explanations.map(({ description, explainer }) => `${description.trim()}${explainer === null ? '' : `  (${explainer})`}`).join('\n')

@@ -14,7 +14,9 @@ export const commands = [
   'generate',
   'logit-lens',
   'attribute',
+  'patch',
   'eval',
+  'harvest',
   'check-sae',
   'hooks',
   'inspect',
@@ -29,6 +31,7 @@ export const commands = [
   'library',
   'releases',
   'download',
+  'doctor',
   'serve'
 ] as const
 export type Command = (typeof commands)[number]
@@ -41,7 +44,9 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice generate --model DIR --prompt TEXT               continues a prompt, as it is and with SAEs spliced in
   splice logit-lens --model DIR --prompt TEXT             what each layer would predict, as it is and with SAEs spliced in
   splice attribute --model DIR --sae PATH --prompt TEXT   which features a prediction rests on, by ablating each of them
+  splice patch --model DIR --prompt TEXT --source TEXT    where in a model the difference of two prompts sits
   splice eval --model DIR --sae PATH --text FILE          how good an SAE is on a text, by the textbook and by SAELens
+  splice harvest --model DIR --sae PATH --text PATH...    what features do on a text of one's own, into the mirror
   splice check-sae --model DIR --sae PATH                 whether an SAE sits where its published figures are from
   splice hooks --model DIR [--sae PATH]...                the hook points of a model and its SAEs, without running it
   splice inspect PATH                                     what a model, an SAE or a weights file is, checked
@@ -56,6 +61,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice library                                          the models and SAEs on this disk
   splice releases [--model M]                             what is published, and what of it is on this disk
   splice download REPO | --release R --sae-id ID          an SAE, a model or files from the Hugging Face hub
+  splice doctor                                           what this machine computes with, tried, and what is missing
   splice serve                                            the workbench in a browser, on this machine's loopback
 
   splice COMMAND --help                                   the options of a command
@@ -73,7 +79,7 @@ export const commandHelp: Record<Command, string> = {
            [--splice-positions all|no-special|A:B,...] [--processing auto|none|all|LIST]
            [--layer-order checkpoint|transformer-lens] [--hooks all|none|NAME,...]
            [--top-k 10] [--top-features 5] [--provider auto|cpu|webgpu|cuda|directml|coreml]
-           [--save FILE.safetensors] [--no-history] [--json]
+           [--precision fp32|fp16] [--save FILE.safetensors] [--no-history] [--json]
 
 Runs one prompt under several variants and compares them.
 
@@ -100,7 +106,9 @@ Runs one prompt under several variants and compares them.
   --layer-order WHICH       Gemma-2 only: the checkpoint's order of local and global layers, or TransformerLens's
   --top-k N                 predictions listed at each position (10)
   --top-features N          features listed at each position (5)
-  --provider NAME           where it computes (auto)
+  --provider NAME           where it computes (auto: what the settings say, else the CPU); splice doctor tries them. One that does
+                            not start, or cannot run this, gives way to the CPU, and the reason is told
+  --precision fp16          holds and multiplies the model's matrices in float16, on GPUs: half the memory, less exact
   --save FILE.safetensors   writes <variant>/<hook name> and <variant>/logits as float32
   --hooks WHICH             which hooks --save writes: all (the default), none (logits alone), or names
   --no-history              does not keep the run in the history
@@ -110,7 +118,8 @@ ${everywhere}
 ${exits}
 `,
   'check-sae': `splice check-sae --model DIR --sae PATH[@HOOK] [--prompt TEXT | --ids 2,106,108] [--no-bos] [--sae-norm-factor F]
-           [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens] [--provider NAME] [--json]
+           [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens] [--provider NAME] [--precision fp32|fp16]
+           [--json]
 
 Measures an SAE's L0 and explained variance on a text and compares them with the published ones (its release, its files, its path).
 Then it tries hook points of its width in its layer and the layers beside, the processings that make a difference there, its
@@ -142,7 +151,7 @@ the answer's tokens before it, under every variant; and what is predicted after 
   --top-k N                 predictions listed (10)
   --json                    prints {answers: [{text, tokens: [{id, text, variants: [{name, rank, logit, probability,
                             logProb, topK}]}], logProbs}], topK: [{name, tokens}], ...}
-  Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
+  Model, SAEs, prompt, variants, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -164,7 +173,7 @@ Continues a prompt under several variants. A splice covers every generated token
   --top-features N          lists features of the SAEs at each token, in the JSON (0)
   --json                    prints {variants: [{name, text, ending, tokens: [{id, text, logProb, rank}]}], seed, ...}: new
                             tokens only; with --samples, an entry for each with its number as sample
-  Model, SAEs, prompt, variants, processing, layer order and provider: as in splice run.
+  Model, SAEs, prompt, variants, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -183,7 +192,7 @@ unembedding: what would the model predict if it ended there? For every variant, 
   --json                    prints {variants: [{name, final, layers: [{label, topK, klToFinal, final: {logProbs, ranks},
                             actual: {logProbs, ranks}}]}], ...}: final is the token that the variant predicts in the end,
                             actual the one that follows; labels are those of accumulated_resid, 0_pre to final_post
-  Model, SAEs, prompt, variants, edits, processing, layer order and provider: as in splice run.
+  Model, SAEs, prompt, variants, edits, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -192,7 +201,7 @@ ${exits}
            --target TOKEN[-OTHER][@POS] | loss | kl[@POS] [--top 100] [--each-position] [--features 17,300]
            [--group [NAME=]17,300]... [--pairs N] [--no-error-term] [--special-tokens]
            [--splice-positions all|no-special|A:B,...] [--sae-norm-factor F] [--batch-rows N] [--processing WHICH]
-           [--layer-order WHICH] [--provider NAME] [--no-history] [--json]
+           [--layer-order WHICH] [--provider NAME] [--precision fp32|fp16] [--no-history] [--json]
 
 Splices an SAE into a prompt, ablates its most active features, each in a run of its own, and ranks them by what that does
 to a quantity. Nothing is approximated: all before the splice is computed once, and all behind it for every feature. What
@@ -220,7 +229,40 @@ follows POS cannot matter and is not computed.
                             pairs, quantity, active, ...}. base is the quantity with the SAE spliced and nothing ablated, an
                             effect the quantity with the feature ablated minus base: below zero for a log-prob that the
                             feature supports. activation is the largest one, at position
-  Model, SAE, prompt, processing, layer order and provider: as in splice run.
+  Model, SAE, prompt, processing, layer order, provider and precision: as in splice run.
+${everywhere}
+
+${exits}
+`,
+  patch: `splice patch --model DIR (--prompt TEXT | --ids 2,106,108) (--source TEXT | --source-ids 2,106,109) [--no-bos]
+           --target TOKEN[-OTHER][@POS] | loss | kl[@POS] [--site SITE]... | --cell LAYER:POS[:HEAD] [--from POS]
+           [--top-k 10] [--batch-rows N] [--processing WHICH] [--layer-order WHICH] [--provider NAME] [--precision fp32|fp16]
+           [--no-history] [--json]
+
+Copies activations of one prompt's run, the source, into that of another of as many tokens, and measures what each copy does
+to a quantity: activation patching, as TransformerLens's patching.py has it, where the source is called the clean run and the
+other one the corrupted run. Every cell is a row of its own; all before it is computed once.
+
+  --prompt TEXT             the prompt that is patched; --ids as in splice run
+  --source TEXT             the prompt that activations come from; --source-ids gives its token ids
+  --target ...              what is measured, as in splice attribute; without POS at the last position. A loss is that of the
+                            tokens of --prompt, whatever runs; kl is KL(base || patched)
+  --site SITE               resid_pre, resid_mid, resid_post, attn_out, mlp_out: every layer and position (resid_pre).
+                            z: every layer and head, all positions at once; z:3: every layer and position of head 3.
+                            As often as needed
+  --cell LAYER:POS[:HEAD]   one patch alone at the one --site, with the predictions before and after; POS all is every
+                            position, HEAD is of z
+  --from POS                of one cell: the source's position that its activation comes from, the same without it
+  --top-k N                 of one cell: how many predictions are listed (10)
+  --batch-rows N            cells at a time; changes no number beyond rounding
+  --no-history              does not keep a run of the prompt, and the grids with it, in the history
+  --json                    prints {base, source, sites: [{site, head, axis, effects, normalised}], quantity, tokens,
+                            sourceTokens, ...}. base and source are the quantity of both runs, an effect the quantity with
+                            the cell patched minus base, [layer][position or head]; normalised divides by source minus base:
+                            0 is the base, 1 the source; null where they are equal. Cells before the first token that differs
+                            and behind POS cannot matter: 0. Of one cell {base, source, patched, effect, normalised,
+                            predictions: {base, patched, source}, ...}
+  Model, prompt, processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -244,7 +286,7 @@ ${exits}
             [--documents joined|apart] [--context N] [--special-tokens] [--special-ids LIST]
             [--splice-positions all|no-special|A:B,...] [--saelens-batch 16] [--batch-tokens N]
             [--processing auto|none|all|LIST] [--layer-order checkpoint|transformer-lens]
-            [--sae-norm-factor NAME=F] [--provider auto|cpu|webgpu|cuda|directml|coreml]
+            [--sae-norm-factor NAME=F] [--provider auto|cpu|webgpu|cuda|directml|coreml] [--precision fp32|fp16]
             [--feature-density] [--resume FILE] [--json]
 
 Says how good an SAE or transcoder is on a text: how sparse, how near its output is to the activation that it stands in
@@ -272,13 +314,56 @@ SAELens's run_evals (sae_lens 6.18), which differ.
                             explained_variance_legacy and relative_reconstruction_bias depend (16)
   --batch-tokens N          tokens computed at a time (512, fewer for wide SAEs), at least one sequence; more needs more
                             memory, and changes no number
-  --processing, --layer-order, --sae-norm-factor, --provider    as in splice run
+  --processing, --layer-order, --sae-norm-factor, --provider, --precision    as in splice run
   --feature-density         adds how often each feature fires (SAELens's feature_density) to the JSON
   --resume FILE             keeps what is done in FILE after each batch; the same command goes on from there
   --json                    prints {"tokens","positions","predictions","l0","l1","squaredError","mse",
                             "explainedVariance","cosineSimilarity","ceClean","ceSpliced","ceZeroAblated","ceScore",
                             "klDivergence","klZeroAblated","sequences","features",
                             "saelens":{"all_tokens":{...},"exclude_special_tokens":{...}},...}; losses in nats
+${everywhere}
+
+${exits}
+`,
+  harvest: `splice harvest --model DIR --sae [NAME=]PATH[@HOOK]... --text PATH... --tokens N [--shard I/N] [--name NAME]
+               [--out FILE] [--anew] [--no-bos] [--documents joined|apart] [--context N] [--special-tokens]
+               [--top 20] [--per-interval 5] [--before 20] [--after 11] [--memory-limit GB] [--batch-tokens N]
+               [--sae-norm-factor NAME=F] [--processing auto|none|all|LIST] [--layer-order WHICH]
+               [--provider NAME] [--precision fp32|fp16] [--json]
+splice harvest merge FILE... [--name NAME] [--out FILE] [--no-mirror] [--memory-limit GB] [--json]
+
+Runs text through a model and says of every feature of the SAEs how often it fires, how strongly (maximum, histogram), and
+where: its strongest contexts, and some from each eighth of its activation. It goes into the mirror as a source of one's
+own, MODEL/LAYER-NAME-SAE, which a feature's page, splice feature and filters by density show as they show Neuronpedia's.
+
+What is done is kept after every batch: after Ctrl-C, a kill or a crash the same command goes on where it stopped, and ends
+with the same numbers. A text, model or SAE that has changed meanwhile is refused. Memory is said before it begins and
+does not grow with the tokens; where it does not fit, that is said too, with settings that do.
+
+  --model DIR               a Hugging Face folder: config.json, tokenizer.json, safetensors
+  --sae [NAME=]PATH[@HOOK]  an SAE's folder or file, as in splice run, as often as needed: all are read in one pass
+  --text PATH...            files or folders (in these .txt, .md, .jsonl and .ndjson are read). UTF-8; each line is a
+                            document, or the "text" of the JSON object on it (.jsonl, .ndjson); a .json file is an array of
+                            arrays of token ids, used as they are
+  --tokens N                how many tokens to read, BOS included; less where the text ends before
+  --shard I/N               every N-th batch from the I-th on, e.g. 1/4, 2/4, 3/4 and 4/4 on four machines; merge puts the
+                            files together, and what comes out is what one harvest gives
+  --name NAME               what its sources are called, in place of own
+  --out FILE                where it is kept, and stays. Without it in the home, and there only until the mirror has it; a
+                            shard always stays
+  --anew                    forgets what is kept of it, in place of going on
+  --documents, --no-bos     how lines become sequences, as in splice eval
+  --context N               the longest sequence; the shortest that the SAEs' configs say, or 1024; of ids the model's
+  --special-tokens          counts BOS and the like too
+  --top N                   strongest examples of a feature, no two with the same text (20)
+  --per-interval N          examples from each of eight intervals of its activation, chosen by chance (5)
+  --before N, --after N     tokens around an example's token (20, 11)
+  --memory-limit GB         what is held of the features may take so much; half of what is free without it
+  --batch-tokens N          tokens of one pass (2048, fewer for wide SAEs)
+  --no-mirror               merges into --out FILE alone
+  --json                    prints {saes: [{name, hook, features, fired, meanActive, source}], tokens, counted, sequences,
+                            file, inMirror, ...}
+  Processing, layer order, provider and precision: as in splice run.
 ${everywhere}
 
 ${exits}
@@ -441,6 +526,18 @@ that is needed to show it again without its model. The list has pinned runs firs
   --help                    this text
 
 ${exits}
+`,
+  doctor: `splice doctor [--json]
+
+Says what this machine has to compute with: devices, drivers, memory, versions, whether the home can be written to. Each
+execution provider is tried in a process of its own with a small graph whose numbers are checked, so that a driver that
+crashes is a line of the report. Where something is missing, the report names it and the command that installs it.
+
+  --json                    prints {version, platform, architecture, node, onnxRuntime, processor, memory, home, devices,
+                            drivers, providers: [{provider, state, reason, float16, gigaflops, remedy}], ailments}
+  --help                    this text
+
+Exit codes: 0 Splice can work here, on the CPU at least; 1 it cannot, and the report says why; 2 a mistake in the arguments.
 `,
   library: `splice library [--db FILE] [--json]
 

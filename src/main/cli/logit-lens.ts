@@ -7,7 +7,7 @@ import { type Arguments, type Grammar, mistake, quoted, readArguments, readCount
 import { exitCode } from './exit.ts'
 import { modelOptions, readModelArguments } from './model-arguments.ts'
 import { resultOf, showStage } from './result-of.ts'
-import { fixed, visible } from './run-table.ts'
+import { fixed, percent, visible } from './run-table.ts'
 import { refuseSharedHook } from './shared-hook.ts'
 import type { Terminal } from './terminal.ts'
 import { withEngine } from './with-engine.ts'
@@ -90,9 +90,4 @@ function lensTable({ tokens, positions: [start, end] }: LensResult, { name, laye
 function meanOf(values: readonly MaybeNumber[]): MaybeNumber {
   const numbers = values.map(fromMaybeNumber).filter(value => value !== null)
   return numbers.length === 0 ? null : numbers.reduce((sum, value) => sum + value, 0) / numbers.length
-}
-
-function percent(logProb: MaybeNumber): string {
-  const value = fromMaybeNumber(logProb)
-  return value === null ? '-' : `${(100 * Math.exp(value)).toFixed(1)}%`
 }

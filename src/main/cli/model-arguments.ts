@@ -5,6 +5,7 @@ import {
   type Processing,
   type ProcessingFlag,
   type Prompt,
+  precision,
   processingFlag,
   provider,
   type RunRequest
@@ -17,11 +18,14 @@ import { readSplicePositions, readVariants } from './variants.ts'
 /** The options' names, by what follows them. */
 export const modelOptions = {
   flags: ['no-bos'],
-  values: ['model', 'prompt', 'ids', 'variants', 'splice-positions', 'processing', 'layer-order', 'provider', 'db'],
+  values: ['model', 'prompt', 'ids', 'variants', 'splice-positions', 'processing', 'layer-order', 'provider', 'precision', 'db'],
   lists: ['sae', 'sae-norm-factor', 'variant', 'edit']
 } as const
 
-export type ModelArguments = Pick<RunRequest, 'model' | 'saes' | 'prompt' | 'variants' | 'processing' | 'layerOrder' | 'provider'>
+export type ModelArguments = Pick<
+  RunRequest,
+  'model' | 'saes' | 'prompt' | 'variants' | 'processing' | 'layerOrder' | 'provider' | 'precision'
+>
 
 /** Reads them for a command; `exists` tells whether a path is there. Throws `cli/usage`. */
 export function readModelArguments(args: Arguments, command: string, exists?: (path: string) => boolean): ModelArguments {
@@ -38,8 +42,15 @@ export function readModelArguments(args: Arguments, command: string, exists?: (p
     variants: withEdits(variants, args.lists.get('edit') ?? [], saes, positions),
     processing: readProcessing(args.values.get('processing') ?? 'auto'),
     layerOrder: readChoice('--layer-order', args.values.get('layer-order') ?? 'checkpoint', layerOrder.options),
-    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options)
+    provider: readChoice('--provider', args.values.get('provider') ?? 'auto', provider.options),
+    ...readPrecision(args)
   }
+}
+
+/** What `--precision` says; nothing where it is left out. */
+export function readPrecision(args: Arguments): Pick<RunRequest, 'precision'> {
+  const text = args.values.get('precision')
+  return text === undefined ? {} : { precision: readChoice('--precision', text, precision.options) }
 }
 
 /** The prompt that `--prompt` or `--ids` gives a command. */

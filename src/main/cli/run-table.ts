@@ -22,7 +22,7 @@ function heading(result: RunResult): string {
   const bos = result.bosAdded ? ', BOS added' : ''
   return [
     `${result.model.name}  ${result.tokens.length} tokens${bos}  ${processing} (${result.processingReason})`,
-    `${result.provider}  ${milliseconds}`,
+    `${result.provider}${result.precision === 'fp16' ? ' in float16' : ''}  ${milliseconds}`,
     ...result.saes.map(saeLine)
   ].join('\n')
 }
@@ -136,7 +136,8 @@ export function signed(value: MaybeNumber, digits = 3): string {
   return Number(text) > 0 ? `+${text}` : text
 }
 
-function percent(logProb: MaybeNumber): string {
+/** A probability in per cent. */
+export function percent(logProb: MaybeNumber): string {
   const value = fromMaybeNumber(logProb)
   return value === null ? '-' : `${(100 * Math.exp(value)).toFixed(1)}%`
 }

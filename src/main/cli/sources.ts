@@ -1,5 +1,6 @@
 /** `splice sources`: what the mirror holds, source by source, or one of them in numbers. */
 import type { SourceOverview, SourceSummary } from '../../contract/explanations.ts'
+import { describeHarvest } from '../../contract/harvest.ts'
 import { aligned } from './aligned.ts'
 import { type Grammar, mistake, readArguments, readCount, readExistingDb, readSource } from './arguments.ts'
 import { formatBytes } from './bytes.ts'
@@ -48,7 +49,7 @@ function tableOf(list: readonly SourceSummary[]): string {
     String(one.statistics),
     String(one.embeddings),
     formatBytes(one.bytes),
-    one.explainers.join(', ')
+    one.harvest === null ? one.explainers.join(', ') : `own, from ${one.harvest.tokens.toLocaleString('en-US')} tokens`
   ])
   const header = ['model', 'layer', 'release', 'explanations', 'features', 'statistics', 'embeddings', 'size', 'explainers']
   const sum = list.reduce((total, { explanations }) => total + explanations, 0)
@@ -70,7 +71,8 @@ function textOf(one: SourceOverview): string {
     ['duplicates', `${one.duplicates} (the same text of the same feature)`],
     ['statistics', String(one.statistics)],
     ['embeddings', String(one.embeddings)],
-    ['size', formatBytes(one.bytes)]
+    ['size', formatBytes(one.bytes)],
+    ...(one.harvest === null ? [] : describeHarvest(one.harvest).map(([name, text]): [string, string] => [name, text]))
   ]
   const counts = (name: string, list: SourceOverview['byExplainer']) =>
     aligned(

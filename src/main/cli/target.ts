@@ -1,5 +1,5 @@
 /** `--target TOKEN[-OTHER][@POS]`, `loss`, `kl[@POS]`: the quantity that an attribution is of. */
-import type { NamedToken, Quantity } from '../../contract/attribution.ts'
+import type { NamedToken, Quantity } from '../../contract/quantity.ts'
 import { mistake, quoted } from './arguments.ts'
 
 const hint =

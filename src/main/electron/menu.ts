@@ -1,8 +1,8 @@
 /** The application menu: it names actions to the window, which does them and says what can be done. */
-import { app, BrowserWindow, ipcMain, Menu } from 'electron'
+import { app, BrowserWindow, Menu } from 'electron'
 import { type ActionId, actionId, actionStates } from '../../contract/actions.ts'
+import { hear } from './channels.ts'
 import { menuTemplate } from './menu-template.ts'
-import { isOurPage } from './ports.ts'
 
 /** Names an action to the window that the person is in. */
 function choose(id: ActionId): void {
@@ -23,10 +23,9 @@ export function setMenu(): void {
   }
   // Nothing can be done before a window says so.
   show(actionId.options, [])
-  ipcMain.on('action-states', (event, said: unknown) => {
+  hear('action-states', (_sender, said) => {
     const states = actionStates.safeParse(said)
-    if (!isOurPage(event.senderFrame) || !states.success) return
-    show(states.data.disabled, states.data.checked)
+    if (states.success) show(states.data.disabled, states.data.checked)
   })
   app.on('window-all-closed', () => show(actionId.options, []))
   Menu.setApplicationMenu(menu)

@@ -21,21 +21,26 @@ export function registerPageScheme(): void {
   protocol.registerSchemesAsPrivileged([{ scheme: 'splice', privileges: { standard: true, secure: true, supportFetchAPI: true } }])
 }
 
+/** The file of a folder that a URL of ours names, or null: neither another folder's, nor one of another place or method. */
+function fileOf({ method, url }: Request, folder: string): string | null {
+  const { host, pathname } = new URL(url)
+  if (method !== 'GET' || host !== 'app' || /%(?![0-9a-f]{2})|%00/i.test(pathname)) return null
+  const file = path.join(folder, pathname === '/' ? 'index.html' : decodeURIComponent(pathname))
+  return file.startsWith(folder + path.sep) ? file : null
+}
+
 /** Answers splice://app/... with the files of a folder; anything else is not found. */
 export function servePages(folder: string): void {
   protocol.handle('splice', async request => {
-    const { origin, pathname } = new URL(request.url)
-    const file = path.join(folder, pathname === '/' ? 'index.html' : decodeURIComponent(pathname))
-    const isInside = file.startsWith(folder + path.sep)
-    // Custom schemes have the origin "null" in Node's URL; the host says whose page it is.
-    if ((origin !== 'null' && origin !== pageOrigin) || new URL(request.url).host !== 'app' || !isInside)
-      return new Response(null, { status: 404 })
-    const body = await fs.readFile(file).catch(() => null)
-    if (body === null) return new Response(null, { status: 404 })
+    const file = fileOf(request, folder)
+    const body = file === null ? null : await fs.readFile(file).catch(() => null)
+    if (file === null || body === null) return new Response(null, { status: 404 })
     return new Response(new Uint8Array(body), {
       headers: {
         'Content-Type': contentTypes[path.extname(file)] ?? 'application/octet-stream',
         'Content-Security-Policy': policy,
+        'Cross-Origin-Opener-Policy': 'same-origin',
+        'Referrer-Policy': 'no-referrer',
         'X-Content-Type-Options': 'nosniff'
       }
     })

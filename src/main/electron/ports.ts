@@ -1,13 +1,8 @@
 /** Hands each window a port to the engine and passes frames on, unread. A window gets a new port after the engine restarted. */
 import { randomUUID } from 'node:crypto'
-import { ipcMain, MessageChannelMain, type MessagePortMain, type WebContents, type WebFrameMain } from 'electron'
+import { MessageChannelMain, type MessagePortMain, type WebContents } from 'electron'
 import type { EngineSupervisor } from '../engine/supervisor.ts'
-import { pageOrigin } from './page-protocol.ts'
-
-/** True for the top frame of one of our own pages. */
-export function isOurPage(frame: WebFrameMain | null): boolean {
-  return frame !== null && frame.parent === null && frame.url.startsWith(`${pageOrigin}/`)
-}
+import { hear } from './channels.ts'
 
 export class WindowPorts {
   readonly #engine: EngineSupervisor
@@ -16,9 +11,7 @@ export class WindowPorts {
 
   constructor(engine: EngineSupervisor) {
     this.#engine = engine
-    ipcMain.on('port-wanted', event => {
-      if (!isOurPage(event.senderFrame)) return
-      const { sender } = event
+    hear('port-wanted', sender => {
       if (!this.#windows.has(sender)) sender.once('destroyed', () => this.#forget(sender))
       // A reloaded page asks anew; what the page before it had asked for is cancelled.
       this.#disconnect(sender)

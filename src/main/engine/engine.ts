@@ -16,6 +16,7 @@ import { Notebook } from '../notebook/notebook.ts'
 import { History } from '../runs/history.ts'
 import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
+import { Harvests } from './harvests.ts'
 import { type InferenceChoice, InferenceProcess } from './inference-process.ts'
 import { PathAccess } from './path-access.ts'
 import { makeRouter } from './router.ts'
@@ -50,6 +51,7 @@ export interface EngineServices {
   readonly syncs: Syncs
   readonly history: History
   readonly settings: EngineSettings
+  readonly harvests: Harvests
   /** Null where clients may name any path. */
   readonly paths: PathAccess | null
   status(): Promise<EngineStatus>
@@ -72,6 +74,7 @@ class Services implements EngineServices {
   readonly syncs: Syncs
   readonly history: History
   readonly settings: EngineSettings
+  readonly harvests: Harvests
   paths: PathAccess | null = null
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   readonly #onNotice: (notice: Notice) => void
@@ -105,6 +108,7 @@ class Services implements EngineServices {
       choice
     )
     this.settings = new EngineSettings(home, library, this.inference)
+    this.harvests = new Harvests(this)
   }
 
   async status(): Promise<EngineStatus> {
@@ -116,6 +120,7 @@ class Services implements EngineServices {
       inference: inference.state,
       inferenceProcess: inference.processId,
       provider: inference.provider,
+      precision: inference.precision,
       providerReason: inference.providerReason,
       providerFellBack: inference.providerFellBack,
       threads: inference.threads,
@@ -176,7 +181,7 @@ class Services implements EngineServices {
     const demo = path.join(resourcesFolder(), 'demo')
     try {
       const known = await this.mirror.sources()
-      if (known.some(source => source.model === 'demo-gemma2-tiny' && source.statistics > 0)) return
+      if (known.some(({ model, statistics, harvest }) => model === 'demo-gemma2-tiny' && statistics > 0 && harvest === null)) return
       const work = this.mirror.importFiles([path.join(demo, 'explanations'), path.join(demo, 'features')], {})
       this.announceStatus()
       await work

@@ -3,9 +3,9 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { EvaluationEvent, EvaluationProgress, EvaluationRequest, EvaluationResult } from '../../contract/evaluation.ts'
 import { runRequest } from '../../contract/run.ts'
 import { openCheckpoint } from '../checkpoint/checkpoint.ts'
+import { fileFacts } from '../corpus/file-bytes.ts'
 import { type EvaluationPlan, evaluate } from '../evaluation/evaluation.ts'
 import type { EvaluationSums } from '../evaluation/evaluation-state.ts'
-import { fileFacts } from '../evaluation/file-bytes.ts'
 import { type Fingerprint, StateFile } from '../evaluation/state-file.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import { stampOf } from '../inference/models.ts'
@@ -15,6 +15,7 @@ import { openSae } from '../sae/open.ts'
 import type { Sae } from '../sae/sae.ts'
 import { listHookPoints, modelName } from '../transformer/model.ts'
 import { readTransformer } from '../transformer/registry.ts'
+import { trainedContext, usualContext } from './corpus-context.ts'
 import { streamWork } from './progress.ts'
 import { jobOf } from './runs.ts'
 
@@ -22,9 +23,6 @@ export interface EvaluationServices {
   readonly inference: { evaluate(job: EvaluationJob, signal: AbortSignal | undefined): Promise<EvaluatedPass> }
   readonly home: string
 }
-
-/** The longest sequence of a text where neither the person nor the SAE's config says one: what SAELens trains most SAEs with. */
-const usualContext = 1024
 
 /** Tokens of a pass where nobody says how many: on two cores more are no faster. Of a wide SAE fewer, so that 16 million activations are not passed. */
 const usualBatch = 512
@@ -40,14 +38,6 @@ interface Prepared {
   readonly fingerprint: Fingerprint
   readonly specialIds: readonly number[]
   readonly about: Pick<EvaluationResult, 'model' | 'sae' | 'processing' | 'processingReason' | 'warnings'>
-}
-
-/** What an SAE's config says of the sequences that it was trained on. */
-function trainedContext({ config }: Sae): number | null {
-  const { metadata } = config
-  const nested = typeof metadata === 'object' && metadata !== null && 'context_size' in metadata ? metadata.context_size : null
-  const stated = config.context_size ?? nested
-  return typeof stated === 'number' && Number.isSafeInteger(stated) && stated >= 2 ? stated : null
 }
 
 function contextOf({ context, corpus }: EvaluationRequest, most: number, model: string, sae: Sae): number {
@@ -71,7 +61,7 @@ function checkerOf(file: string, vocabulary: number, model: string): EvaluationP
 
 /** Opens what a request names, from headers. Throws what is wrong with the model, the SAE, the corpus file or the request. */
 async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServices, 'home'>): Promise<Prepared> {
-  const { corpus, layerOrder, provider, saelensBatch, countSpecial, positions } = request
+  const { corpus, layerOrder, provider, precision, saelensBatch, countSpecial, positions } = request
   const run = { model: request.model, saes: [request.sae], processing: request.processing, layerOrder, provider }
   const asked = runRequest.parse({ ...run, prompt: { ids: [] }, variants: [{ name: 'clean', splices: [] }] })
   const { job, flags, reason } = await jobOf(asked, { home })
@@ -108,6 +98,7 @@ async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServ
       processing: job.processing,
       layerOrder,
       provider,
+      precision,
       cacheFolder: job.cacheFolder
     }
   }
@@ -133,7 +124,8 @@ async function prepare(request: EvaluationRequest, { home }: Pick<EvaluationServ
       'the splice positions': JSON.stringify(positions),
       'the processing': flags.join(',') || 'none',
       'the layer order': layerOrder,
-      'the provider': provider
+      'the provider': provider,
+      ...(precision === undefined ? {} : { 'the precision': precision })
     },
     about: {
       model: { path: checkpoint.folder, name },

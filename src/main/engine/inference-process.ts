@@ -10,9 +10,10 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { FeatureWeights } from '../../contract/feature-weights.ts'
 import type { ActivationWindow, HookTable } from '../../contract/hooks.ts'
 import type { FeatureEffects } from '../../contract/logit-effects.ts'
-import type { Prompt, PromptTokens, Provider } from '../../contract/run.ts'
+import { type Precision, type Prompt, type PromptTokens, type Provider, provider as providerSchema } from '../../contract/run.ts'
 import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
+import type { HarvestedPass, HarvestJob } from '../inference/harvest-messages.ts'
 import {
   type AnswersJob,
   type AttributionJob,
@@ -28,13 +29,20 @@ import {
   type InferredAttribution,
   type InferredGeneration,
   type InferredLens,
+  type InferredPatch,
+  type InferredPatching,
+  jobIn,
   type LensJob,
   type MeasureResult,
+  type PatchingJob,
+  type PatchingStep,
+  type PatchJob,
   type ReadFeatures,
   type ToInference,
   type WeightsJob
 } from '../inference/messages.ts'
 import type { ProcessChoice } from '../inference/standards.ts'
+import { diedError, LastWords, type ProcessDeath, processDeath } from './process-death.ts'
 import { processEntry } from './process-entry.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
@@ -43,18 +51,23 @@ const cancelPatience = 150
 /** Hears what is under way and how far it is, as a fraction of 1. */
 type OnProgress = (stage: string, fraction: number) => void
 
+/** What work gives before it is done. */
+type StepMessage = Extract<FromInference, { kind: 'step' | 'patching' }>
+
 interface Request {
   readonly message: ToInference
   readonly onProgress: OnProgress
-  readonly onStep: (step: GenerationStep) => void
+  readonly onStep: (message: StepMessage) => void
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
   /** Ends as cancelled, also where the answer was on its way already. */
   isCancelled: boolean
+  /** Whether something of it was told, so that it must not begin again. */
+  hasStepped: boolean
 }
 
 /** What processes run with where a job leaves it open. */
-export type InferenceChoice = Pick<ProcessChoice, 'provider' | 'threads'>
+export type InferenceChoice = Pick<ProcessChoice, 'provider' | 'threads'> & Partial<Pick<ProcessChoice, 'precision'>>
 
 /** What the engine wants to hear of the process. */
 export interface InferenceListener {
@@ -81,12 +94,13 @@ export class InferenceProcess {
   readonly #listener: InferenceListener
   #killedOnPurpose = false
   #choice: InferenceChoice
-  /** Why the provider that is chosen is not tried again. */
-  #refused: string | null = null
+  /** Why providers are not tried again: they ended a process. */
+  #refused: ProcessChoice['refused'] = {}
   /** Whether the present process said what it runs with. */
   #isReady = false
   #whenReady = Promise.withResolvers<void>()
   provider = 'cpu'
+  precision: Precision = 'fp32'
   providerReason = ''
   providerFellBack = false
   providers: Provider[] = []
@@ -114,26 +128,32 @@ export class InferenceProcess {
   /** Starts the process if it is not there. */
   start(): ChildProcess {
     if (this.#child !== null) return this.#child
-    const choice: ProcessChoice = { ...this.#choice, refused: this.#refused }
+    const choice: ProcessChoice = { precision: 'fp32', ...this.#choice, refused: this.#refused }
     const child = fork(processEntry('inference'), [JSON.stringify(choice)], {
       serialization: 'advanced',
       execPath: process.execPath,
-      execArgv: []
+      execArgv: [],
+      stdio: ['inherit', 'inherit', 'pipe', 'ipc']
     })
+    const printed = new LastWords()
+    child.stderr?.on('data', (chunk: Buffer) => printed.hear(chunk))
     this.threadsChosen = choice.threads !== null
     this.#child = child
     this.#isReady = false
     child.on('message', raw => this.#receive(raw))
-    child.on('exit', (code, signal) => this.#onExit(child, signal ?? `exit code ${code}`))
-    child.on('error', error => this.#onExit(child, error.message))
+    child.on('exit', (code, signal) => {
+      if (this.#child === child && !this.#killedOnPurpose && !this.#closed) printed.say()
+      this.#onExit(child, processDeath(code, signal))
+    })
+    child.on('error', error => this.#onExit(child, { how: error.message, isCrash: false, mayBeMemory: false }))
     return child
   }
 
   #receive(raw: unknown): void {
     const message = fromInference.parse(raw)
     if (message.kind === 'ready') {
-      const { provider, reason, fellBack, threads, providers } = message
-      Object.assign(this, { provider, providerReason: reason, providerFellBack: fellBack, threads, providers })
+      const { provider, precision, reason, fellBack, threads, providers } = message
+      Object.assign(this, { provider, precision, providerReason: reason, providerFellBack: fellBack, threads, providers })
       this.#isReady = true
       this.#whenReady.resolve()
       this.#setState(this.#atWork > 0 ? 'busy' : 'ready')
@@ -150,8 +170,9 @@ export class InferenceProcess {
       request.onProgress(message.stage, message.fraction)
       return
     }
-    if (message.kind === 'step') {
-      request.onStep(message.step)
+    if (message.kind === 'step' || message.kind === 'patching') {
+      request.hasStepped = true
+      request.onStep(message)
       return
     }
     this.#requests.delete(message.id)
@@ -160,20 +181,11 @@ export class InferenceProcess {
     else request.resolve(message)
   }
 
-  #onExit(child: ChildProcess, how: string): void {
+  #onExit(child: ChildProcess, death: ProcessDeath): void {
     if (this.#child !== child) return
     this.#child = null
     this.mappedBytes = 0
     this.residentBytes = null
-    const { provider } = this.#choice
-    if (!this.#isReady && !this.#killedOnPurpose && provider !== 'auto' && provider !== 'cpu') {
-      this.#refused = `the inference process ended (${how}) when it was tried`
-    }
-    const died = new SpliceError('inference/died', `the inference process ended (${how}); a new one is starting`, {
-      mistake: false,
-      hint: 'Run again. If it ends each time, the model may not fit in memory.'
-    })
-    const cancelled = new SpliceError('run/cancelled', 'the run was cancelled')
     const onPurpose = this.#killedOnPurpose
     this.#killedOnPurpose = false
     const requests = [...this.#requests.values()]
@@ -183,17 +195,52 @@ export class InferenceProcess {
       if (file !== undefined && child.pid !== undefined) fs.rmSync(unfinishedFile(file, child.pid), { force: true })
     }
     if (this.#closed) {
-      for (const request of requests) request.reject(died)
+      for (const request of requests) request.reject(diedError(death, null))
       return
     }
+    const fallen = onPurpose ? new Set<Request>() : this.#refuse(death, requests)
     this.#setState('restarting')
-    if (!onPurpose) this.#listener.onDied(died)
+    if (!onPurpose) this.#listener.onDied(diedError(death, null))
     const next = this.start()
     for (const request of requests) {
-      // Whoever waits beside what was cancelled did not ask for its end.
-      if (onPurpose && !request.isCancelled) this.#post(request, next)
-      else request.reject(onPurpose ? cancelled : died)
+      // Whoever waits beside what was cancelled did not ask for its end; and what a driver ended, the CPU can do.
+      if ((onPurpose && !request.isCancelled) || fallen.has(request)) this.#post(request, next)
+      else if (onPurpose || request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+      else void this.#needOf(request, death, next).then(need => request.reject(diedError(death, need)))
     }
+  }
+
+  /** Keeps providers that ended a process from being tried again; gives the requests that the CPU can do instead. */
+  #refuse(death: ProcessDeath, requests: readonly Request[]): Set<Request> {
+    if (!this.#isReady) {
+      const { provider } = this.#choice
+      if (provider !== 'auto' && provider !== 'cpu') {
+        this.#refused = { ...this.#refused, [provider]: `the inference process ended (${death.how}) when it was tried` }
+      }
+      return new Set()
+    }
+    const fallen = new Set<Request>()
+    for (const request of death.isCrash ? requests : []) {
+      const asked = jobIn(request.message)?.asked.provider ?? 'cpu'
+      const ran = providerSchema.safeParse(asked === 'auto' ? this.provider : asked).data ?? 'cpu'
+      if (ran === 'cpu' || ran === 'auto') continue
+      this.#refused = { ...this.#refused, [ran]: `the inference process ended (${death.how}) while it ran` }
+      if (!request.hasStepped && !request.isCancelled) fallen.add(request)
+    }
+    return fallen
+  }
+
+  /** What a request would have taken that may have ended its process for want of memory, in words. */
+  async #needOf({ message }: Request, { mayBeMemory }: ProcessDeath, child: ChildProcess): Promise<string | null> {
+    const job = mayBeMemory ? (jobIn(message)?.estimated ?? null) : null
+    if (job === null) return null
+    const id = this.#nextId
+    this.#nextId += 1
+    const answer = await new Promise<FromInference>((resolve, reject) => {
+      const nothing = { onProgress: () => undefined, onStep: () => undefined, isCancelled: false, hasStepped: false }
+      this.#post({ message: { kind: 'estimate', id, job }, resolve, reject, ...nothing }, child)
+    }).catch(() => null)
+    return answer?.kind === 'estimate' ? answer.need : null
   }
 
   #request(
@@ -207,7 +254,7 @@ export class InferenceProcess {
     const id = this.#nextId
     this.#nextId += 1
     return new Promise((resolve, reject) => {
-      this.#post({ message: make(id), onProgress, onStep, resolve, reject, isCancelled: false }, child)
+      this.#post({ message: make(id), onProgress, onStep, resolve, reject, isCancelled: false, hasStepped: false }, child)
       signal?.addEventListener('abort', () => this.#cancel(id), { once: true })
     })
   }
@@ -248,21 +295,24 @@ export class InferenceProcess {
     onProgress: OnProgress,
     { queue = 'runs', onStep }: { readonly queue?: 'runs' | 'evaluations'; readonly onStep?: Request['onStep'] } = {}
   ): Promise<FromInference> {
-    const turn = this.#queues[queue].then(async () => {
-      this.#atWork += 1
-      this.#setState('busy')
-      try {
-        return await this.#request(make, signal, onProgress, onStep)
-      } finally {
-        this.#atWork -= 1
-        if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
-      }
-    })
+    const turn = this.#queues[queue].then(() => this.#atWorkWith(() => this.#request(make, signal, onProgress, onStep)))
     this.#queues[queue] = turn.then(
       () => undefined,
       () => undefined
     )
     return turn
+  }
+
+  /** Is busy until an answer is there. */
+  async #atWorkWith(ask: () => Promise<FromInference>): Promise<FromInference> {
+    this.#atWork += 1
+    if (this.state !== 'busy') this.#setState('busy')
+    try {
+      return await ask()
+    } finally {
+      this.#atWork -= 1
+      if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
+    }
   }
 
   /** Takes over what an answer says of the process; a graph that the provider refuses runs on the CPU. */
@@ -346,7 +396,11 @@ export class InferenceProcess {
     onProgress: OnProgress,
     onStep: (step: GenerationStep) => void
   ): Promise<InferredGeneration> {
-    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, { onStep })
+    const answer = await this.#inTurn(id => ({ kind: 'generate', id, generationJob }), signal, onProgress, {
+      onStep: message => {
+        if (message.kind === 'step') onStep(message.step)
+      }
+    })
     if (answer.kind !== 'generate') throw new Error(`the inference process answered a generation with ${answer.kind}`)
     this.#note(generationJob.provider, answer.result)
     return answer.result
@@ -368,6 +422,31 @@ export class InferenceProcess {
     return answer.result
   }
 
+  /** Patches grids of cells, layer by layer; waits and throws as `run` does. */
+  async patchGrids(
+    patchingJob: PatchingJob,
+    signal: AbortSignal | undefined,
+    onProgress: OnProgress,
+    onStep: (step: PatchingStep) => void
+  ): Promise<InferredPatching> {
+    const answer = await this.#inTurn(id => ({ kind: 'patch-grids', id, patchingJob }), signal, onProgress, {
+      onStep: message => {
+        if (message.kind === 'patching') onStep(message.step)
+      }
+    })
+    if (answer.kind !== 'patch-grids') throw new Error(`the inference process answered patches with ${answer.kind}`)
+    this.#note(patchingJob.provider, answer.result)
+    return answer.result
+  }
+
+  /** Patches one cell; waits and throws as `run` does. */
+  async patchOne(patchJob: PatchJob, signal: AbortSignal | undefined, onProgress: OnProgress): Promise<InferredPatch> {
+    const answer = await this.#inTurn(id => ({ kind: 'patch-one', id, patchJob }), signal, onProgress)
+    if (answer.kind !== 'patch-one') throw new Error(`the inference process answered a patch with ${answer.kind}`)
+    this.#note(patchJob.provider, answer.result)
+    return answer.result
+  }
+
   /** Runs one pass of an evaluation after those before it, and while no run is under way. Throws as `run` does. */
   async evaluate(job: EvaluationJob, signal: AbortSignal | undefined): Promise<EvaluatedPass> {
     const answer = await this.#inTurn(
@@ -377,6 +456,25 @@ export class InferenceProcess {
       { queue: 'evaluations' }
     )
     if (answer.kind !== 'evaluate') throw new Error(`the inference process answered an evaluation with ${answer.kind}`)
+    this.#note(job.provider, answer.pass)
+    return answer.pass
+  }
+
+  /**
+   * Runs one pass of a harvest while no run is under way. The next may be asked for before it has its answer, so that nothing waits between
+   * them; they run in the order in which they were asked for. Throws as `run` does.
+   */
+  async harvest(job: HarvestJob, signal: AbortSignal | undefined): Promise<HarvestedPass> {
+    // A process that is to end anew takes over what was asked for; what is asked for behind that waits for it.
+    await this.#queues.evaluations
+    const answer = await this.#atWorkWith(() =>
+      this.#request(
+        id => ({ kind: 'harvest', id, job }),
+        signal,
+        () => undefined
+      )
+    )
+    if (answer.kind !== 'harvest') throw new Error(`the inference process answered a harvest with ${answer.kind}`)
     this.#note(job.provider, answer.pass)
     return answer.pass
   }
@@ -401,7 +499,7 @@ export class InferenceProcess {
   /** Has processes run with another provider or number of threads; the present one ends after what is under way. */
   async choose(choice: InferenceChoice): Promise<void> {
     this.#choice = choice
-    this.#refused = null
+    this.#refused = {}
     await this.restart()
   }
 

@@ -2,6 +2,7 @@
 import { implement, ORPCError } from '@orpc/server'
 import { toErrorData } from '../../contract/errors.ts'
 import { contract } from '../../contract/index.ts'
+import { doctorReport } from '../doctor/report.ts'
 import { hubTokenState, keepHubToken } from '../hub/token.ts'
 import { chatTemplateOf } from '../inference/chat-template.ts'
 import { resetCatalogue, updateCatalogue } from '../library/catalogue-update.ts'
@@ -27,6 +28,7 @@ import { checkLogits } from './logit-check.ts'
 import { readLens } from './logit-lens.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
 import { explainEntries, watchNotebook } from './notebook-events.ts'
+import { patch, patching } from './patchings.ts'
 import { keptRun } from './runs.ts'
 import { checkSae } from './sae-check/check.ts'
 import { processingOf } from './sae-loadings.ts'
@@ -47,7 +49,7 @@ async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): 
 
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
-  const { library, prompts, mirror, downloads, history, notebook, settings, syncs } = services
+  const { library, prompts, mirror, downloads, harvests, history, notebook, settings, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
@@ -72,6 +74,7 @@ export function makeRouter(services: EngineServices) {
       settings: os.engine.settings.handler(() => library.settings()),
       changeSettings: os.engine.changeSettings.handler(({ input }) => settings.change(input)),
       settingsReport: os.engine.settingsReport.handler(() => settings.report()),
+      doctor: os.engine.doctor.handler(() => doctorReport(services.home)),
       cache: os.engine.cache.handler(() => settings.cache()),
       clearCache: os.engine.clearCache.handler(() => settings.clearCache())
     },
@@ -119,8 +122,17 @@ export function makeRouter(services: EngineServices) {
       activeFeatures: os.runs.activeFeatures.handler(({ input }) => readings.of(input)),
       evaluate: os.runs.evaluate.handler(({ input, signal }) => withContractErrors(evaluation(input, services, signal))),
       attribute: os.runs.attribute.handler(({ input, signal }) => withContractErrors(attribution(input, services, signal))),
+      patch: os.runs.patch.handler(({ input, signal }) => withContractErrors(patching(input, services, signal))),
+      patchOne: os.runs.patchOne.handler(({ input, signal }) => withContractErrors(patch(input, services, signal))),
       tokenize: os.runs.tokenize.handler(({ input, signal }) => services.inference.tokenize(input.model, input.prompt, signal)),
       chatTemplate: os.runs.chatTemplate.handler(({ input }) => chatTemplateOf(input.model))
+    },
+    harvests: {
+      plan: os.harvests.plan.handler(({ input }) => harvests.plan(input)),
+      run: os.harvests.run.handler(({ input, signal }) => withContractErrors(harvests.run(input, signal))),
+      merge: os.harvests.merge.handler(({ input, signal }) => withContractErrors(harvests.merge(input, signal))),
+      unfinished: os.harvests.unfinished.handler(() => harvests.unfinished()),
+      discard: os.harvests.discard.handler(({ input }) => harvests.discard(input.file))
     },
     features: {
       weights: os.features.weights.handler(({ input, signal }) => withContractErrors(readWeights(input, services, signal))),
@@ -145,6 +157,11 @@ export function makeRouter(services: EngineServices) {
       })),
       restoreAttribution: os.history.restoreAttribution.handler(async ({ input }) => ({
         restored: await history.markAttribution(input.number, false)
+      })),
+      patchings: os.history.patchings.handler(({ input }) => history.patchings(input.id)),
+      removePatching: os.history.removePatching.handler(async ({ input }) => ({ removed: await history.markPatching(input.number, true) })),
+      restorePatching: os.history.restorePatching.handler(async ({ input }) => ({
+        restored: await history.markPatching(input.number, false)
       }))
     },
     hooks: {

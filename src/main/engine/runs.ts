@@ -29,7 +29,7 @@ export async function jobOf(request: RunRequest, { home }: Pick<RunServices, 'ho
     request.processing,
     opened.map(({ loading }) => loading)
   )
-  const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, hooks, save } = request
+  const { model, variants, prompt, layerOrder, topK, topFeatures, metricPositions, provider, precision, hooks, save } = request
   const job: InferenceJob = {
     model,
     variants,
@@ -39,6 +39,7 @@ export async function jobOf(request: RunRequest, { home }: Pick<RunServices, 'ho
     topFeatures,
     metricPositions,
     provider,
+    precision,
     hooks,
     save,
     processing: [...flags],

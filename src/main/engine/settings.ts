@@ -28,8 +28,8 @@ const variables: Readonly<Record<string, string>> = {
 const secret = new Set(['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'])
 
 /** What the inference process is to run with; a number of threads of a larger machine is cut to this one's. */
-export function inferenceChoice({ provider, threads }: Settings): InferenceChoice {
-  return { provider, threads: threads === null ? null : Math.min(threads, os.availableParallelism()) }
+export function inferenceChoice({ provider, precision, threads }: Settings): InferenceChoice {
+  return { provider, precision, threads: threads === null ? null : Math.min(threads, os.availableParallelism()) }
 }
 
 export class EngineSettings {
@@ -56,7 +56,7 @@ export class EngineSettings {
     const settings = await this.#library.changeSettings(change)
     const now = inferenceChoice(settings)
     // Whoever changed it need not wait until what is under way has ended; the status says when it is in force.
-    if (now.provider !== before.provider || now.threads !== before.threads) void this.#inference.choose(now)
+    if (JSON.stringify(now) !== JSON.stringify(before)) void this.#inference.choose(now)
     return settings
   }
 

@@ -25,6 +25,8 @@ export interface EngineDeath {
 export interface SupervisorOptions {
   /** The Node binary that runs the engine. */
   readonly node: string
+  /** The file that it starts; the engine beside this code by default. */
+  readonly entry?: string
   /** The mirror's file; the home's by default. */
   readonly db?: string
   /** The folders that clients may name paths in; any path without it. */
@@ -67,7 +69,7 @@ export class EngineSupervisor {
     let reason: string | null = null
     let error: unknown
     const { only } = this.#options
-    const child = fork(processEntry('engine'), only === undefined ? [] : [JSON.stringify(only)], {
+    const child = fork(this.#options.entry ?? processEntry('engine'), only === undefined ? [] : [JSON.stringify(only)], {
       execPath: this.#options.node,
       execArgv: [],
       serialization: 'advanced',

@@ -1,7 +1,7 @@
 /** What an evaluation has summed up to a window of its corpus: all that is needed to go on from there. */
 import { z } from 'zod'
+import { beginning, type Cursor } from '../corpus/sequences.ts'
 import { SaelensSums, saelensState } from './saelens-sums.ts'
-import { beginning, type Cursor } from './sequences.ts'
 import { double, TextbookSums, textbookState } from './textbook-sums.ts'
 
 const cursor = z.object({ offset: z.int(), line: z.int(), piece: z.int(), token: z.int() })

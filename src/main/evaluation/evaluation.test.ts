@@ -4,11 +4,11 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { EvaluationProgress, EvaluationResult } from '../../contract/evaluation.ts'
+import { passesOf, type Window, windowsOf } from '../corpus/passes.ts'
+import type { Sequence } from '../corpus/sequences.ts'
 import { type EvaluationHooks, evaluateHere } from '../engine/evaluation-fixture.ts'
 import { golden } from '../inference/golden/golden-data.ts'
 import { membersOf, saeCase } from '../inference/golden/sae-cases.ts'
-import { passesOf, type Window, windowsOf } from './passes.ts'
-import type { Sequence } from './sequences.ts'
 
 const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-test-'))
 afterAll(() => fs.rm(folder, { recursive: true, force: true }))

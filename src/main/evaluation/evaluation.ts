@@ -4,13 +4,13 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Corpus, EvaluationProgress } from '../../contract/evaluation.ts'
+import { Pace } from '../corpus/pace.ts'
+import { type PassSize, passesOf, type Window, windowsOf } from '../corpus/passes.ts'
+import { type CorpusTokenizer, readSequences, type Sequence } from '../corpus/sequences.ts'
 import type { EvaluatedPass, EvaluationJob } from '../inference/evaluation-messages.ts'
 import { EvaluationSums } from './evaluation-state.ts'
-import { Pace } from './pace.ts'
 import { arrangePass, type RowChoice } from './pass-rows.ts'
-import { type PassSize, passesOf, type Window, windowsOf } from './passes.ts'
 import { SequenceNumbers } from './sequence-numbers.ts'
-import { type CorpusTokenizer, readSequences, type Sequence } from './sequences.ts'
 import type { Resumed, StateFile } from './state-file.ts'
 
 /** What is to be evaluated on what, with everything decided. */

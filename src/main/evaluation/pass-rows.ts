@@ -1,7 +1,7 @@
 /** The rows of a pass: which ways its sequences are run, each way once, and where it splices. */
 import type { SplicePositions } from '../../contract/run.ts'
+import type { Pass } from '../corpus/passes.ts'
 import type { EvaluationJob } from '../inference/evaluation-messages.ts'
-import type { Pass } from './passes.ts'
 import type { RowRoles } from './sequence-numbers.ts'
 
 /** What decides where rows splice. */

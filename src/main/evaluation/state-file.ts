@@ -3,15 +3,13 @@
  * The first record is the request and the sums up to a window; each pass behind it is appended. A record that a kill cut short is
  * read over, and a new window writes the file anew under another name first: so a kill loses the pass that ran, and nothing else.
  */
-import { rmSync } from 'node:fs'
 import fs from 'node:fs/promises'
-import path from 'node:path'
 import v8 from 'node:v8'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
 import { readSmall, whyUnreadable } from '../checkpoint/open-file.ts'
-import { unfinishedFile } from '../checkpoint/safetensors-writer.ts'
+import { removeLeftovers, underAnotherName } from '../corpus/unfinished-files.ts'
 import { type EvaluatedPass, evaluatedPass } from '../inference/evaluation-messages.ts'
 import { type EvaluationState, evaluationState } from './evaluation-state.ts'
 
@@ -69,13 +67,6 @@ function failure(file: string, thrown: unknown): SpliceError {
     hint: 'Name a file in a folder that exists and has room.',
     cause: thrown
   })
-}
-
-/** Files of this process that have not taken their name yet; one that ends in between takes them with it. */
-const unfinished = new Set<string>()
-
-function removeUnfinished(): void {
-  for (const part of unfinished) rmSync(part, { force: true })
 }
 
 export class StateFile {
@@ -140,28 +131,24 @@ export class StateFile {
 
   /** Writes the sums up to a window, in place of everything before. Throws `evaluation/state`. */
   async write(state: EvaluationState): Promise<void> {
-    const part = unfinishedFile(this.#file, process.pid)
     const bytes = Buffer.concat([firstLine, encode({ fingerprint: this.#fingerprint, state })])
-    if (!process.listeners('exit').includes(removeUnfinished)) process.on('exit', removeUnfinished)
-    unfinished.add(part)
     try {
-      const handle = await fs.open(part, 'w+')
-      try {
-        await handle.writeFile(bytes)
-        await handle.sync()
-        await fs.rename(part, this.#file)
-      } catch (thrown) {
-        await handle.close()
-        throw thrown
-      }
-      await this.#handle?.close()
-      this.#handle = handle
-      this.#end = bytes.length
+      await underAnotherName(this.#file, async part => {
+        const handle = await fs.open(part, 'w+')
+        try {
+          await handle.writeFile(bytes)
+          await handle.sync()
+          await fs.rename(part, this.#file)
+        } catch (thrown) {
+          await handle.close()
+          throw thrown
+        }
+        await this.#handle?.close()
+        this.#handle = handle
+        this.#end = bytes.length
+      })
     } catch (thrown) {
-      await fs.rm(part, { force: true })
       throw failure(this.#file, thrown)
-    } finally {
-      unfinished.delete(part)
     }
   }
 
@@ -189,23 +176,5 @@ async function readIfThere(file: string): Promise<Buffer | null> {
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
     throw new SpliceError('evaluation/state', `${file} ${whyUnreadable(thrown)}`, { file, field: 'resume', hint: 'Name another file.' })
-  }
-}
-
-/** Takes away what processes that were killed left unfinished beside the file. */
-async function removeLeftovers(file: string): Promise<void> {
-  const [folder, base] = [path.dirname(file), path.basename(file)]
-  for (const name of await fs.readdir(folder).catch(() => [])) {
-    const processId = name.startsWith(`${base}.`) ? /^(\d+)\.part$/.exec(name.slice(base.length + 1))?.[1] : undefined
-    if (processId !== undefined && !isAlive(Number(processId))) await fs.rm(path.join(folder, name), { force: true })
-  }
-}
-
-function isAlive(processId: number): boolean {
-  try {
-    process.kill(processId, 0)
-    return true
-  } catch (thrown) {
-    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM'
   }
 }

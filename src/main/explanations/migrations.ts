@@ -147,4 +147,7 @@ const third: Migration = database => {
   database.exec('ALTER TABLE imports DROP COLUMN modified')
 }
 
-export const migrations: readonly Migration[] = [first, second, third]
+/** Sources of one's own, with what they were made of (contract's `harvestAbout`, as JSON). */
+const fourth: Migration = database => database.exec('CREATE TABLE harvests (source INTEGER PRIMARY KEY, about TEXT NOT NULL)')
+
+export const migrations: readonly Migration[] = [first, second, third, fourth]

@@ -18,6 +18,7 @@ import type {
 } from '../../contract/explanations.ts'
 import type { MirrorState } from '../../contract/mirror.ts'
 import type { FeatureExplanation } from '../../contract/run.ts'
+import { aboutOwn, readAbout } from './harvest-about.ts'
 import { ImportLog, isReadWhole } from './import/import-log.ts'
 import { storedDetails, storedExamples } from './import/rows.ts'
 import { bytesOf } from './maintenance/backup.ts'
@@ -57,7 +58,8 @@ const sourceRow = z.object({
   statistics: z.number().nullable(),
   embeddings: z.number().nullable(),
   explainers: z.string().nullable(),
-  bytes: z.number().nullable()
+  bytes: z.number().nullable(),
+  about: z.string().nullable()
 })
 
 function unpack<Schema extends z.ZodType>(blob: Uint8Array, schema: Schema): z.infer<Schema> {
@@ -161,6 +163,7 @@ export class MirrorReading {
       .all(number, index)
       .map(row => explanationRow.parse(row))
     const statistics = number === null ? null : this.#statisticsOf(number, index)
+    const harvest = number === null ? null : aboutOwn(this.#database, number)
     return {
       source,
       index,
@@ -170,7 +173,8 @@ export class MirrorReading {
       examples: number === null ? [] : this.#examplesOf(number, index),
       previousIndex: number === null ? null : this.#neighbour(number, index, '<'),
       nextIndex: number === null ? null : this.#neighbour(number, index, '>'),
-      neuronpediaUrl: model.startsWith('demo-') ? null : `https://www.neuronpedia.org/${model}/${layer}/${index}`
+      harvest,
+      neuronpediaUrl: harvest !== null || model.startsWith('demo-') ? null : `https://www.neuronpedia.org/${model}/${layer}/${index}`
     }
   }
 
@@ -184,15 +188,16 @@ export class MirrorReading {
     return this.#database
       .prepare(
         `SELECT s.id, s.model, s.layer, s.layer_number AS layerNumber, s.release,
-           m.explanations, m.features, m.statistics, m.embeddings, m.explainers, m.bytes
-         FROM sources s LEFT JOIN source_summaries m ON m.source = s.id ${where} ORDER BY s.model, s.layer_number, s.layer`
+           m.explanations, m.features, m.statistics, m.embeddings, m.explainers, m.bytes, h.about
+         FROM sources s LEFT JOIN source_summaries m ON m.source = s.id LEFT JOIN harvests h ON h.source = s.id ${where} ORDER BY s.model, s.layer_number, s.layer`
       )
       .all(...values)
       .map(row => {
-        const { id, model, layer, layerNumber, release, ...kept } = sourceRow.parse(row)
+        const { id, model, layer, layerNumber, release, about, ...kept } = sourceRow.parse(row)
         const { explainers, ...counts } = isWhole(kept) ? kept : this.#summaries.count(id)
         const names = z.array(z.string()).parse(JSON.parse(explainers))
-        return { source: `${model}/${layer}`, model, layer, layerNumber, release: release ?? layer, ...counts, explainers: names }
+        const named = { source: `${model}/${layer}`, model, layer, layerNumber, release: release ?? layer }
+        return { ...named, ...counts, explainers: names, harvest: readAbout(about) }
       })
   }
 

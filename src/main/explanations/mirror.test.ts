@@ -56,6 +56,7 @@ describe('importing the demo', () => {
       expect(summary.bytes).toBeGreaterThan(100_000)
       expect(summary).toEqual({
         bytes: summary.bytes,
+        harvest: null,
         layerNumber: Number(summary.layer[0]),
         release: summary.layer.slice(2),
         source: `demo-gemma2-tiny/${summary.layer}`,

@@ -26,6 +26,7 @@ import type {
   RemoveResult
 } from '../../contract/mirror.ts'
 import { explainFailure, openDatabase } from './database.ts'
+import type { OwnSource } from './import/own-source.ts'
 import { readRejects } from './import/rejects.ts'
 import { noSource } from './maintenance/removal.ts'
 import { type ExplainedFeature, MirrorReading } from './mirror-reading.ts'
@@ -79,9 +80,9 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
   }
 
   return {
-    /** Whether an import is under way. */
+    /** Whether an import, a sync or the writing of a harvest is under way. */
     get importing(): boolean {
-      return writer.work === 'import' || writer.work === 'sync'
+      return writer.work === 'import' || writer.work === 'sync' || writer.work === 'harvest'
     },
 
     /** A page of hits. Throws `search/key` for a key of no page, `search/cancelled`. */
@@ -149,6 +150,11 @@ export async function openMirror(file: string, { readers = 0 }: { readers?: numb
     /** Imports files as they come, `bytes` in all; `options.onStart` gives what sends them. Throws `import/...` and `mirror/...`. */
     importAsTheyCome(bytes: number, withEmbeddings: boolean, options: JobOptions) {
       return writer.run({ kind: 'sync', bytes, withEmbeddings }, options)
+    },
+
+    /** Writes a source of one's own. Throws `harvest/name-taken`, `mirror/...`; then nothing of it is there. */
+    writeOwnSource(source: OwnSource, { signal, onProgress }: WorkOptions = {}): Promise<{ features: number }> {
+      return writer.run({ kind: 'harvest', source }, { signal, onProgress })
     },
 
     /** Which of some files, by name and version, are in the mirror to their end. */

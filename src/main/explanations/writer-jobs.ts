@@ -6,6 +6,7 @@ import { type ImportProgress, importProgress, importSummary } from '../../contra
 import { backupResult, checkResult, compactResult, type MirrorProgress, mirrorProgress, removeResult } from '../../contract/mirror.ts'
 import { importFeed, importFiles } from './import/import.ts'
 import { type ImportFeed, type ImportFile, importFile } from './import/import-files.ts'
+import { ownSource, writeOwnSource } from './import/own-source.ts'
 import { backUp } from './maintenance/backup.ts'
 import { checkMirror } from './maintenance/check.ts'
 import { compact } from './maintenance/compact.ts'
@@ -15,6 +16,7 @@ export const writerJob = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('import'), paths: z.array(z.string()), withEmbeddings: z.boolean() }),
   /** Files come as messages. */
   z.object({ kind: z.literal('sync'), bytes: z.number(), withEmbeddings: z.boolean() }),
+  z.object({ kind: z.literal('harvest'), source: ownSource }),
   z.object({ kind: z.literal('check') }),
   z.object({ kind: z.literal('backup'), file: z.string() }),
   z.object({ kind: z.literal('remove'), sources: z.array(z.string()), what: z.enum(['everything', 'embeddings']) }),
@@ -30,6 +32,7 @@ const imported = z.object({ result: importSummary, rejectsFile: z.string().nulla
 export const writerResults = {
   import: imported,
   sync: imported,
+  harvest: z.object({ features: z.int() }),
   check: checkResult,
   backup: backupResult,
   remove: removeResult,
@@ -76,6 +79,8 @@ export async function doJob(database: Database, file: string, job: WriterJob, co
       return importFiles(database, file, job.paths, { ...importOptions, withEmbeddings: job.withEmbeddings })
     case 'sync':
       return importFeed(database, file, control.feed, job.bytes, { ...importOptions, withEmbeddings: job.withEmbeddings })
+    case 'harvest':
+      return writeOwnSource(database, job.source, control)
     case 'check':
       return checkMirror(database, control)
     case 'backup':

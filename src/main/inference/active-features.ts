@@ -4,7 +4,7 @@ import { mostEntries } from '../../contract/feature-readings.ts'
 import type { InferenceJob, ReadFeatures } from './messages.ts'
 import type { PlanRequest } from './plan.ts'
 import { compileOrFallBack, type InferenceState, noSink, type Pause, prepare, StageOutputs, saeKey } from './run.ts'
-import { chooseProvider, type ProviderChoice } from './sessions.ts'
+import { chooseProvider } from './sessions.ts'
 
 /** TopK gives these many at most, whatever the prompt's length. */
 const mostPerPosition = 4096
@@ -41,13 +41,11 @@ export async function readFeatures(job: InferenceJob, name: string, state: Infer
     predictions: 'none',
     budget: state.budget
   })
-  const key = (choice: ProviderChoice) => JSON.stringify([prepared.stamp, saes.map(saeKey), perPosition, choice.provider])
+  const key = JSON.stringify([prepared.stamp, saes.map(saeKey), perPosition])
   const { compiled } = await compileOrFallBack(
     choice =>
-      state.plans.get(key(choice), request, choice.provider, model.checkpoint.sizeBytes, (label, fraction) =>
-        pause(`opening ${label}`, fraction * 0.3)
-      ),
-    chooseProvider(job.provider)
+      state.plans.get(key, request, choice, model.checkpoint.sizeBytes, (label, fraction) => pause(`opening ${label}`, fraction * 0.3)),
+    chooseProvider(job.provider, job.precision)
   )
   const last = compiled.stages.findLastIndex(({ stage }) => stage.measures.has(name))
   const outputs = new StageOutputs(prepared, narrowed, state.budget, noSink)

@@ -13,21 +13,10 @@ import { pick } from './feeds.ts'
 import type { AttributionJob, InferredAttribution } from './messages.ts'
 import type { PlanRequest } from './plan.ts'
 import { neededTokens, QuantityReader, resolveQuantity } from './quantity.ts'
+import { rowsOfBatch } from './row-batches.ts'
 import { compileOrFallBack, type InferenceState, type Pause, type Prepared, prepare, promptOf, saeKey } from './run.ts'
 import { chooseProvider, onnxRuntime } from './sessions.ts'
 import { variantFeeds } from './variant-feeds.ts'
-
-/** Rows times positions of a batch where nobody says how many rows: more are no faster, and cancel later. */
-const usualPositions = 1024
-/** Bytes that the values of a batch may take. */
-const mostBytes = 768e6
-
-/** How many rows a batch has. */
-function rowsOfBatch({ transformer: { shape } }: Prepared['model'], positions: number): number {
-  const wide = 3 * shape.dMlp + 8 * shape.dModel + 4 * shape.heads * shape.dHead
-  const bytes = 4 * (positions * wide + 3 * shape.heads * positions * positions)
-  return Math.max(1, Math.min(Math.ceil(usualPositions / positions), Math.floor(mostBytes / bytes)))
-}
 
 /** Throws `run/target` for features that the SAE does not have. */
 function checkFeatures({ sae, features = [], groups }: AttributionJob, dSae: number): void {
@@ -69,15 +58,15 @@ export async function attribute(job: AttributionJob, state: InferenceState, paus
     budget: state.budget
   })
   const { compiled, chosen, warning } = await compileOrFallBack(
-    provider =>
+    choice =>
       state.plans.get(
-        JSON.stringify(['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads, provider.provider]),
+        JSON.stringify(['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads]),
         request,
-        provider.provider,
+        choice,
         model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction * 0.05)
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const opened = performance.now()
   const reader = new QuantityReader(

@@ -4,23 +4,40 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
+import { patchSite } from '../../contract/patching.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
+import { attempt } from './attempt.ts'
 import { attribute } from './attribution.ts'
 import { CompiledPlans } from './compiled.ts'
+import { keepingPlans } from './device-memory.ts'
 import { evaluatePass } from './evaluation.ts'
 import { readFeatureWeights } from './feature-weights.ts'
 import { generate } from './generate.ts'
+import { harvestPass } from './harvest.ts'
 import { activationOf, type HookState, listHooks, lookThrough } from './hooks.ts'
 import { KeptActivations } from './kept-activations.ts'
 import { readLens } from './lens.ts'
 import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
-import { type FromInference, type ToInference, toInference } from './messages.ts'
+import { type MemoryNeed, memoryNeed, needInWords } from './memory.ts'
+import {
+  type EstimatedJob,
+  type FromInference,
+  type GenerationStep,
+  jobIn,
+  type PatchingStep,
+  type ToInference,
+  toInference
+} from './messages.ts'
 import { OpenModels } from './models.ts'
+import { patchGrids } from './patch-grids.ts'
+import { patchOne } from './patch-one.ts'
 import { defaultBudget } from './plan.ts'
 import { tokenizePrompt } from './prompt-tokens.ts'
-import { type InferenceState, type Pause, runJob } from './run.ts'
+import { type InferenceState, type Pause, prepare, runJob } from './run.ts'
+import { positionsAtOnce } from './sequence-pass.ts'
+import { chooseProvider, type Target } from './sessions.ts'
 import { processChoice, settleStandards } from './standards.ts'
 
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
@@ -40,11 +57,19 @@ const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 const lensState: InferenceState = { ...state, plans: new CompiledPlans(1) }
 /** Plans that ablate features. */
 const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
+/** Plans that patch: one of whole blocks, and one for each site. */
+const patchingState: InferenceState = { ...state, plans: new CompiledPlans(1 + patchSite.options.length) }
 /** Plans that continue sequences. */
 const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
 /** Evaluations have plans of their own: runs that they stand back for must not close them. */
 const evaluationState: InferenceState = { ...state, plans: new CompiledPlans(2) }
+/** And so have harvests. */
+const harvestState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+/** Passes of harvests are asked for ahead, and run one after the other. */
+let lastHarvest: Promise<unknown> = Promise.resolve()
 const cancelled = new Set<number>()
+/** Jobs of which something was told already. */
+const stepped = new Set<number>()
 /** Jobs under way that a person waits for. */
 let awaited = 0
 /** How often an evaluation that stands back looks whether it may go on, in ms. */
@@ -84,7 +109,7 @@ function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
   return listen(id)
 }
 
-/** Between the stages of an evaluation, which stands back as long as a person waits for something else. */
+/** Between the stages of an evaluation or a harvest, which stands back as long as a person waits for something else. */
 async function pauseOfEvaluation(id: number): Promise<void> {
   tellMemory()
   await listen(id)
@@ -121,53 +146,118 @@ async function score({ id, answersJob }: Extract<ToInference, { kind: 'answers' 
 
 async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind: 'generate' }>): Promise<FromInference> {
   const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
-  return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, step => send({ kind: 'step', id, step })) }
+  const onStep = (step: GenerationStep): void => {
+    stepped.add(id)
+    send({ kind: 'step', id, step })
+  }
+  return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, onStep) }
+}
+
+/** A pass after those before it; the answer is on its way before the next one begins, which would block it. */
+function harvest({ id, job }: Extract<ToInference, { kind: 'harvest' }>): Promise<void> {
+  const turn = lastHarvest.then(async () => {
+    await pauseOfEvaluation(id)
+    const pass = await harvestPass(job, harvestState, () => pauseOfEvaluation(id))
+    await new Promise<void>(resolve => {
+      if (process.send === undefined) resolve()
+      else process.send({ kind: 'harvest', id, pass } satisfies FromInference, () => resolve())
+    })
+  })
+  lastHarvest = turn.catch(() => undefined)
+  return turn
 }
 
 /** Nothing runs before it is settled what it runs with. */
 const settled = settleStandards(processChoice.parse(JSON.parse(process.argv[2] ?? '{}')))
+
+/** Does the work of a message; null where it has answered already. Throws what is wrong with it, and what the runtime throws. */
+async function work(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<FromInference | null> {
+  const { id } = message
+  const pause: Pause = (stage, fraction) => pauseOf(id, stage, fraction)
+  switch (message.kind) {
+    case 'tokenize':
+      return tokenize(message)
+    case 'generate':
+      return continuePrompt(message)
+    case 'answers':
+      return score(message)
+    case 'hooks':
+    case 'activation':
+      return lookAt(message)
+    case 'measure':
+      return measure(message)
+    case 'features':
+      return { kind: 'features', id, features: await readFeatures(message.job, message.sae, featureState, pause) }
+    case 'effects':
+      return { kind: 'effects', id, effects: await logitEffects(message.effectsJob, state, pause) }
+    case 'weights':
+      return { kind: 'weights', id, weights: await readFeatureWeights(message.weightsJob, state, pause) }
+    case 'lens':
+      return { kind: 'lens', id, lens: await readLens(message.lensJob, lensState, pause) }
+    case 'attribute':
+      return { kind: 'attribute', id, result: await attribute(message.attributionJob, attributionState, pause) }
+    case 'patch-grids': {
+      const onStep = (step: PatchingStep): void => {
+        stepped.add(id)
+        send({ kind: 'patching', id, step })
+      }
+      return { kind: 'patch-grids', id, result: await patchGrids(message.patchingJob, patchingState, pause, onStep) }
+    }
+    case 'patch-one':
+      return { kind: 'patch-one', id, result: await patchOne(message.patchJob, patchingState, pause) }
+    case 'harvest':
+      await harvest(message)
+      return null
+    case 'evaluate':
+      return { kind: 'evaluate', id, pass: await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(id)) }
+    case 'estimate':
+      return { kind: 'estimate', id, need: await estimate(message.job) }
+    case 'run':
+      return { kind: 'run', id, result: await runJob(message.job, state, pause) }
+  }
+}
+
+/** What a job needs, in words; null where that cannot be said. */
+async function estimate(job: EstimatedJob): Promise<string | null> {
+  const need = await needOf(job, chooseProvider(job.provider, job.precision)).catch(() => null)
+  return need === null ? null : needInWords(need)
+}
+
+async function needOf({ inPieces, ...job }: EstimatedJob, target: Target): Promise<MemoryNeed> {
+  const { model, saes, tokens } = await prepare(job, state)
+  const atOnce = inPieces ? positionsAtOnce : undefined
+  return memoryNeed({ model, saes, positions: tokens.length, rows: job.variants.length, atOnce }, state.budget, target)
+}
+
+/** Does the work of a message, on the CPU where a device cannot. */
+function attempted(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<FromInference | null> {
+  const job = jobIn(message)
+  if (job === null) return work(message)
+  return attempt(() => work(message), {
+    ...job.asked,
+    // A window that has drawn the first tokens must not get them again.
+    mayRepeat: () => !stepped.has(message.id),
+    need: async target => (job.estimated === null ? null : needOf(job.estimated, target))
+  })
+}
 
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === 'cancel') {
     cancelled.add(message.id)
     return
   }
-  const isAwaited = message.kind !== 'evaluate'
+  const isAwaited = message.kind !== 'evaluate' && message.kind !== 'harvest'
   if (isAwaited) awaited += 1
   try {
     await settled
-    if (message.kind === 'tokenize') send(await tokenize(message))
-    else if (message.kind === 'generate') send(await continuePrompt(message))
-    else if (message.kind === 'answers') send(await score(message))
-    else if (message.kind === 'hooks' || message.kind === 'activation') send(await lookAt(message))
-    else if (message.kind === 'measure') send(await measure(message))
-    else if (message.kind === 'features') {
-      const features = await readFeatures(message.job, message.sae, featureState, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'features', id: message.id, features })
-    } else if (message.kind === 'effects') {
-      const effects = await logitEffects(message.effectsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'effects', id: message.id, effects })
-    } else if (message.kind === 'weights') {
-      const weights = await readFeatureWeights(message.weightsJob, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'weights', id: message.id, weights })
-    } else if (message.kind === 'lens') {
-      const lens = await readLens(message.lensJob, lensState, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'lens', id: message.id, lens })
-    } else if (message.kind === 'attribute') {
-      const pause: Pause = (stage, fraction) => pauseOf(message.id, stage, fraction)
-      send({ kind: 'attribute', id: message.id, result: await attribute(message.attributionJob, attributionState, pause) })
-    } else if (message.kind === 'evaluate') {
-      const pass = await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(message.id))
-      send({ kind: 'evaluate', id: message.id, pass })
-    } else {
-      const result = await runJob(message.job, state, (stage, fraction) => pauseOf(message.id, stage, fraction))
-      send({ kind: 'run', id: message.id, result })
-    }
+    const answered = await keepingPlans(() => attempted(message))
+    if (answered !== null) send(answered)
   } catch (thrown) {
     send({ kind: 'error', id: message.id, error: toErrorData(thrown) })
   } finally {
     if (isAwaited) awaited -= 1
     cancelled.delete(message.id)
+    stepped.delete(message.id)
     tellMemory()
   }
 }
@@ -179,6 +269,6 @@ process.on('disconnect', () => process.exit(0))
 // Ctrl-C in a terminal reaches the whole group; the engine decides when this process ends.
 process.on('SIGINT', () => undefined)
 setInterval(tellMemory, idleMemoryInterval).unref()
-const { provider, reason, fellBack, threads, providers } = await settled
-send({ kind: 'ready', provider, reason, fellBack, threads, providers })
+const { provider, precision, reason, fellBack, threads, providers } = await settled
+send({ kind: 'ready', provider, precision, reason, fellBack, threads, providers })
 tellMemory()

@@ -1,6 +1,6 @@
 /** One pass of an evaluation, as the engine asks for it and as the inference process answers. Bulk numbers travel as typed arrays. */
 import { z } from 'zod'
-import { layerOrder, processingFlag, provider } from '../../contract/run.ts'
+import { layerOrder, precision, processingFlag, provider } from '../../contract/run.ts'
 import { jobSae } from './job-sae.ts'
 
 const float32 = z.custom<Float32Array>(value => value instanceof Float32Array)
@@ -16,6 +16,7 @@ export const evaluationJob = z.object({
   processing: z.array(processingFlag),
   layerOrder,
   provider,
+  precision: precision.optional(),
   /** Where unpacked weights may be kept. */
   cacheFolder: z.string(),
   /** [sequence, place], each sequence padded to `length`. */

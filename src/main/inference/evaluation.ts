@@ -13,6 +13,7 @@ import type { PlanRequest } from './plan.ts'
 import { type PieceOutputs, predictionInputs } from './prediction-graph.ts'
 import { divergenceAt, logSumExpAt, type PieceMass } from './predictions.ts'
 import { compileOrFallBack, type InferenceState, type Pause } from './run.ts'
+import { sequenceFeeds } from './sequence-feeds.ts'
 import { chooseProvider, onnxRuntime } from './sessions.ts'
 import { type PlannedSae, spliceInputs } from './stage-graph.ts'
 
@@ -44,13 +45,13 @@ export async function evaluatePass(job: EvaluationJob, state: InferenceState, pa
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
       state.plans.get(
-        JSON.stringify(['evaluation', model.stamp, stamp, parts, choice.provider]),
+        JSON.stringify(['evaluation', model.stamp, stamp, parts]),
         request,
-        choice.provider,
+        choice,
         model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction)
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const numbers = await new PassRun(job, planned).run(compiled, await feedsOf(job, model, planned), pause)
   return { numbers, provider: chosen.provider, providerReason: chosen.reason, warning, mappedBytes: state.plans.mappedBytes }
@@ -59,19 +60,16 @@ export async function evaluatePass(job: EvaluationJob, state: InferenceState, pa
 async function feedsOf(job: EvaluationJob, model: OpenModel, sae: PlannedSae): Promise<Map<string, Tensor>> {
   const { Tensor } = await onnxRuntime()
   const { ids, length, rows, counted } = job
-  const [positions, sequences] = [ids.length, ids.length / length]
-  const wide = BigInt64Array.from(ids, BigInt)
+  const positions = ids.length
   // What follows the last token of a sequence is of the next one, and nobody asks for it.
-  const targets = BigInt64Array.from([...wide.subarray(1), 0n])
-  const places = Float32Array.from({ length }, (_, place) => place)
+  const targets = BigInt64Array.from([...ids.subarray(1), 0], BigInt)
   const inputs = spliceInputs(sae.name)
   const masks = new Uint8Array(rows.length * positions)
   for (const [row, { mask }] of rows.entries()) masks.set(mask, row * positions)
-  const feeds = new Map<string, Tensor>([
-    ['ids', new Tensor('int64', wide, [1, positions])],
+  return new Map<string, Tensor>([
+    ...(await sequenceFeeds(ids, length, model)),
     [predictionInputs.targets, new Tensor('int64', targets, [positions])],
     [predictionInputs.baseline, new Tensor('int64', BigInt64Array.of(0n), [1])],
-    ['sequencePositions', new Tensor('float32', places, [length])],
     ['counted', new Tensor('float32', counted, [counted.length / positions, positions])],
     [inputs.mask, new Tensor('bool', masks, [rows.length, positions, 1])],
     [
@@ -83,12 +81,6 @@ async function feedsOf(job: EvaluationJob, model: OpenModel, sae: PlannedSae): P
       )
     ]
   ])
-  for (const [name, { data, shape }] of model.transformer.positionInputs(0, length)) {
-    const repeated = new Float32Array(data.length * sequences)
-    for (let sequence = 0; sequence < sequences; sequence++) repeated.set(data, sequence * data.length)
-    feeds.set(name, new Tensor('float32', repeated, [positions, ...shape.slice(1)]))
-  }
-  return feeds
 }
 
 /** Feeds the stages one after the other and collects what they give. */

@@ -14,7 +14,7 @@ import type { MappedSae } from '../sae/sae.ts'
 import { logitEffects } from './logit-effects.ts'
 import type { WeightsJob } from './messages.ts'
 import type { InferenceState, Pause } from './run.ts'
-import { createSession, onnxRuntime } from './sessions.ts'
+import { cpu, createSession, onnxRuntime } from './sessions.ts'
 
 /** Values of a matrix that are read at a time: 32 MB of float32. */
 const mostAtOnce = 8e6
@@ -22,7 +22,7 @@ const mostAtOnce = 8e6
 /** Runs a graph once. Throws where an output is no float32 tensor. */
 async function compute(graph: GraphBuilder, outputs: readonly Value[], feeds: InferenceSession.FeedsType = {}): Promise<Float32Array[]> {
   const names = outputs.map(value => graph.output(value))
-  const session = await createSession(graph.encode(), 'cpu')
+  const session = await createSession(graph.encode(), cpu)
   try {
     const given = await session.run(feeds)
     return names.map(name => {

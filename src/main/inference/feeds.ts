@@ -41,7 +41,7 @@ export async function* inPositionRanges(feeds: Feeds, most: number): AsyncGenera
 }
 
 /** Positions `[start, end)` of a float32 tensor [row, position, ...]. */
-function slicePositions(Constructor: typeof Tensor, whole: Tensor, start: number, end: number): Tensor {
+export function slicePositions(Constructor: typeof Tensor, whole: Tensor, start: number, end: number): Tensor {
   const [rows = 1, positions = 1, ...rest] = whole.dims
   if (start === 0 && end === positions) return whole
   const width = rest.reduce((product, size) => product * size, 1)

@@ -16,7 +16,7 @@ import type { OpenModels } from './models.ts'
 import type { PlanRequest, StageBudget } from './plan.ts'
 import { type ActivationSink, compileOrFallBack, type Pause, type Prepared, prepare, StageOutputs, saeKey } from './run.ts'
 import { hasActivation, type KeptActivation } from './save.ts'
-import { chooseProvider, type ProviderChoice } from './sessions.ts'
+import { chooseProvider } from './sessions.ts'
 
 export interface HookState {
   readonly models: OpenModels
@@ -69,13 +69,11 @@ async function capture({ job, prepared }: Work, state: HookState, pause: Pause, 
     predictions: 'none',
     budget
   })
-  const key = (choice: ProviderChoice) => JSON.stringify([prepared.stamp, saes.map(saeKey), budget.blocks, choice.provider])
+  const key = JSON.stringify([prepared.stamp, saes.map(saeKey), budget.blocks])
   const { compiled } = await compileOrFallBack(
     choice =>
-      state.plans.get(key(choice), request, choice.provider, model.checkpoint.sizeBytes, (label, fraction) =>
-        pause(`opening ${label}`, fraction * 0.3)
-      ),
-    chooseProvider(job.provider)
+      state.plans.get(key, request, choice, model.checkpoint.sizeBytes, (label, fraction) => pause(`opening ${label}`, fraction * 0.3)),
+    chooseProvider(job.provider, job.precision)
   )
   const last = compiled.stages.findLastIndex(({ stage }) => stage.captures.some(sink.wants))
   const outputs = new StageOutputs({ ...prepared, saes }, job, budget, sink)

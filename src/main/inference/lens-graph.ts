@@ -4,7 +4,7 @@
  * pieces. Logits here are before center_unembed, as in `prediction-graph.ts`.
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
-import { mapWeight } from '../onnx/weights.ts'
+import { pickFromWeight } from '../onnx/weights.ts'
 import type { Transformer, Unembedding } from '../transformer/family.ts'
 import type { HookedGraph } from '../transformer/hooked-graph.ts'
 import { capped, pieceLogits } from './prediction-graph.ts'
@@ -112,7 +112,7 @@ export function lensPiece(
   const actual = graph.input(lensInputs.actual, 'int64', ['position'])
   const final = graph.input(lensInputs.final, 'int64', ['row', 'position'])
   const ids = graph.reshape(graph.range(start, end), [1, 1, 1, rows])
-  const unembedded = (token: Value) => graph.cast(graph.gather(mapWeight(graph, unembedding.weight), token), 'float32')
+  const unembedded = (token: Value) => pickFromWeight(graph, unembedding.weight, token)
   const tokens = {
     actual: { rows: graph.unsqueeze(unembedded(actual), [0, 1]), ids: graph.unsqueeze(actual, [0, 1, 3]) },
     final: { rows: graph.unsqueeze(unembedded(final), [0]), ids: graph.unsqueeze(final, [0, 3]) }

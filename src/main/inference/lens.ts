@@ -25,7 +25,7 @@ import {
   saeKey
 } from './run.ts'
 import type { KeptActivation } from './save.ts'
-import { chooseProvider, onnxRuntime, type ProviderChoice } from './sessions.ts'
+import { chooseProvider, onnxRuntime } from './sessions.ts'
 
 /** Logits of a piece that are worked on at once: 64 MB, and as much again for each thing made of them. */
 const mostLogits = 16e6
@@ -145,14 +145,11 @@ export async function readLens({ job, positions, softCap }: LensJob, state: Infe
     predictions: 'lens',
     budget: state.budget
   })
-  const key = (choice: ProviderChoice) =>
-    JSON.stringify([prepared.stamp, prepared.saes.map(saeKey), topK, cap, save !== undefined, choice.provider])
+  const key = JSON.stringify([prepared.stamp, prepared.saes.map(saeKey), topK, cap, save !== undefined])
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
-      state.plans.get(key(choice), request, choice.provider, model.checkpoint.sizeBytes, (label, fraction) =>
-        pause(`opening ${label}`, fraction * 0.1)
-      ),
-    chooseProvider(job.provider)
+      state.plans.get(key, request, choice, model.checkpoint.sizeBytes, (label, fraction) => pause(`opening ${label}`, fraction * 0.1)),
+    chooseProvider(job.provider, job.precision)
   )
 
   const isOfLens = ({ stage }: CompiledStage) => stage.bestPiece !== null || stage.lensPiece !== null

@@ -18,7 +18,7 @@ import type { EffectsJob } from './messages.ts'
 import type { OpenModel } from './models.ts'
 import { vocabularyPieces } from './plan.ts'
 import type { InferenceState, Pause } from './run.ts'
-import { createSession, onnxRuntime } from './sessions.ts'
+import { cpu, createSession, onnxRuntime } from './sessions.ts'
 
 /** How TransformerLens's from_pretrained loads a model. */
 const processed: Reading = { processing: new Set(processingFlag.options), layerOrder: 'checkpoint', hookMlpIn: true }
@@ -56,7 +56,7 @@ function beforeUnembedding(graph: GraphBuilder, transformer: Transformer, direct
 }
 
 async function withSession<Result>(graph: GraphBuilder, work: (session: InferenceSession) => Promise<Result>): Promise<Result> {
-  const session = await createSession(graph.encode(), 'cpu')
+  const session = await createSession(graph.encode(), cpu)
   try {
     return await work(session)
   } finally {

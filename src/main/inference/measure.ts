@@ -2,7 +2,7 @@
 import type { InferenceJob, MeasureResult } from './messages.ts'
 import type { PlanRequest } from './plan.ts'
 import { compileOrFallBack, type InferenceState, noSink, type Pause, prepare, StageOutputs, saeKey } from './run.ts'
-import { chooseProvider, type ProviderChoice } from './sessions.ts'
+import { chooseProvider } from './sessions.ts'
 
 /** Measures a job's SAEs; its variants have no splices. Throws what is wrong with its files or its request. */
 export async function measureSaes(job: InferenceJob, state: InferenceState, pause: Pause): Promise<MeasureResult> {
@@ -20,13 +20,11 @@ export async function measureSaes(job: InferenceJob, state: InferenceState, paus
     predictions: 'none',
     budget: state.budget
   })
-  const key = (choice: ProviderChoice) => JSON.stringify([prepared.stamp, saes.map(saeKey), choice.provider])
+  const key = JSON.stringify([prepared.stamp, saes.map(saeKey)])
   const { compiled } = await compileOrFallBack(
     choice =>
-      state.plans.get(key(choice), request, choice.provider, model.checkpoint.sizeBytes, (label, fraction) =>
-        pause(`opening ${label}`, fraction * 0.3)
-      ),
-    chooseProvider(job.provider)
+      state.plans.get(key, request, choice, model.checkpoint.sizeBytes, (label, fraction) => pause(`opening ${label}`, fraction * 0.3)),
+    chooseProvider(job.provider, job.precision)
   )
   const last = compiled.stages.findLastIndex(({ stage }) => stage.measures.size > 0)
   const outputs = new StageOutputs(prepared, job, state.budget, noSink)

@@ -9,8 +9,21 @@ import { activation, activationValues, activationWindow, hookTable } from '../..
 import { featureEffects } from '../../contract/logit-effects.ts'
 import { lensRequest, lensResult } from '../../contract/logit-lens.ts'
 import { maybeNumber } from '../../contract/numbers.ts'
-import { processingFlag, prompt, promptTokens, provider, runRequest, runResult, saeReading, saeResult, token } from '../../contract/run.ts'
+import { patchedLayer, patchingRequest, patchingResult, patchingStart, patchRequest, patchResult } from '../../contract/patching.ts'
+import {
+  precision,
+  processingFlag,
+  prompt,
+  promptTokens,
+  provider,
+  runRequest,
+  runResult,
+  saeReading,
+  saeResult,
+  token
+} from '../../contract/run.ts'
 import { evaluatedPass, evaluationJob } from './evaluation-messages.ts'
+import { harvestedPass, harvestJob } from './harvest-messages.ts'
 import { jobSae } from './job-sae.ts'
 
 /** A run with everything decided: explicit processing flags, and of each SAE what the person says and what its release says. */
@@ -90,6 +103,25 @@ export const inferredAttribution = attributionResult.omit({ processing: true, pr
 })
 export type InferredAttribution = z.infer<typeof inferredAttribution>
 
+/** Patches with everything decided: grids of them, or one. */
+export const patchingJob = patchingRequest
+  .omit({ processing: true, keepWith: true })
+  .extend(inferenceJob.pick({ processing: true, cacheFolder: true }).shape)
+export type PatchingJob = z.infer<typeof patchingJob>
+
+export const patchJob = patchRequest.omit({ processing: true }).extend(inferenceJob.pick({ processing: true, cacheFolder: true }).shape)
+export type PatchJob = z.infer<typeof patchJob>
+
+export const inferredPatching = patchingResult.omit({ processing: true, processingReason: true }).extend({ mappedBytes: z.number() })
+export type InferredPatching = z.infer<typeof inferredPatching>
+
+export const inferredPatch = patchResult.omit({ processing: true, processingReason: true }).extend({ mappedBytes: z.number() })
+export type InferredPatch = z.infer<typeof inferredPatch>
+
+/** What running patches give before all are done. */
+export const patchingStep = z.discriminatedUnion('type', [z.object({ type: z.literal('start'), start: patchingStart }), patchedLayer])
+export type PatchingStep = z.infer<typeof patchingStep>
+
 /** Features at a token by SAE, before explanations are put to them. */
 const inferredFeatures = z.record(z.string(), z.array(inferredFeature))
 export type InferredFeatures = z.infer<typeof inferredFeatures>
@@ -148,6 +180,18 @@ export const weightsJob = z.object({
 })
 export type WeightsJob = z.infer<typeof weightsJob>
 
+/** What of a job says how much memory it needs. */
+export const estimatedJob = inferenceJob
+  .pick({
+    ...{ model: true, saes: true, prompt: true, variants: true, processing: true, layerOrder: true },
+    ...{ cacheFolder: true, provider: true, precision: true }
+  })
+  .extend({
+    /** Whether a prompt goes through in pieces, as where it is continued. */
+    inPieces: z.boolean().default(false)
+  })
+export type EstimatedJob = z.infer<typeof estimatedJob>
+
 const float32 = z.instanceof(Float32Array)
 
 /** What a window shows, its numbers as they are. */
@@ -180,7 +224,12 @@ export const toInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('generate'), id: z.int(), generationJob }),
   z.object({ kind: z.literal('answers'), id: z.int(), answersJob }),
   z.object({ kind: z.literal('attribute'), id: z.int(), attributionJob }),
+  z.object({ kind: z.literal('patch-grids'), id: z.int(), patchingJob }),
+  z.object({ kind: z.literal('patch-one'), id: z.int(), patchJob }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), job: evaluationJob }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), job: harvestJob }),
+  /** What a job would need that ended the process before this one. */
+  z.object({ kind: z.literal('estimate'), id: z.int(), job: estimatedJob }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
 ])
 export type ToInference = z.infer<typeof toInference>
@@ -190,6 +239,7 @@ export const fromInference = z.discriminatedUnion('kind', [
     kind: z.literal('ready'),
     /** What `auto` is in this process, why, and whether the CPU stands in for what was chosen. */
     provider: z.string(),
+    precision,
     reason: z.string(),
     fellBack: z.boolean(),
     threads: z.int(),
@@ -210,7 +260,45 @@ export const fromInference = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('generate'), id: z.int(), result: inferredGeneration }),
   z.object({ kind: z.literal('answers'), id: z.int(), result: inferredAnswers }),
   z.object({ kind: z.literal('attribute'), id: z.int(), result: inferredAttribution }),
+  z.object({ kind: z.literal('patching'), id: z.int(), step: patchingStep }),
+  z.object({ kind: z.literal('patch-grids'), id: z.int(), result: inferredPatching }),
+  z.object({ kind: z.literal('patch-one'), id: z.int(), result: inferredPatch }),
   z.object({ kind: z.literal('evaluate'), id: z.int(), pass: evaluatedPass }),
+  z.object({ kind: z.literal('harvest'), id: z.int(), pass: harvestedPass }),
+  /** In words; null where nothing can be said. */
+  z.object({ kind: z.literal('estimate'), id: z.int(), need: z.string().nullable() }),
   z.object({ kind: z.literal('error'), id: z.int(), error: errorData })
 ])
 export type FromInference = z.infer<typeof fromInference>
+
+/** What a message that runs a model asks of providers, and the job to estimate where it is of the usual kind; null for the others. */
+export function jobIn(
+  message: ToInference
+): { asked: Pick<InferenceJob, 'provider' | 'precision'>; estimated: EstimatedJob | null } | null {
+  switch (message.kind) {
+    case 'run':
+    case 'measure':
+    case 'features':
+      return { asked: message.job, estimated: { ...message.job, inPieces: false } }
+    case 'hooks':
+    case 'activation':
+      return { asked: message.hookJob.job, estimated: { ...message.hookJob.job, inPieces: false } }
+    case 'lens':
+      return { asked: message.lensJob.job, estimated: { ...message.lensJob.job, inPieces: false } }
+    case 'generate':
+      return { asked: message.generationJob, estimated: { ...message.generationJob, inPieces: true } }
+    case 'answers':
+      return { asked: message.answersJob, estimated: { ...message.answersJob, inPieces: true } }
+    case 'attribute':
+      return { asked: message.attributionJob, estimated: null }
+    case 'patch-grids':
+      return { asked: message.patchingJob, estimated: null }
+    case 'patch-one':
+      return { asked: message.patchJob, estimated: null }
+    case 'evaluate':
+    case 'harvest':
+      return { asked: message.job, estimated: null }
+    default:
+      return null
+  }
+}

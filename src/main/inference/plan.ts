@@ -3,14 +3,24 @@
  * Stages hand over the residual stream [row, position, dModel], then what the unembedding multiplies.
  */
 import { SpliceError } from '../../contract/errors.ts'
-import type { Value } from '../onnx/graph.ts'
+import type { PatchSite } from '../../contract/patching.ts'
+import { deviceBytesOf } from '../onnx/device-memory.ts'
+import type { Placement, Value } from '../onnx/graph.ts'
 import { encodeModel, type Graph } from '../onnx/model-proto.ts'
-import type { SaeEvaluation, SaeMeasures } from '../sae/splice.ts'
+import type { SaeEvaluation, SaeMeasures, SparseActivations } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
 import type { CacheSlot } from './earlier-positions.ts'
 import { type BestPiece, bestPiece, finalLabel, type LensPiece, lensCapture, lensPiece, normForLens } from './lens-graph.ts'
 import { type LogitPiece, logitPiece, type PieceOutputs, predictPiece, targetLogits } from './prediction-graph.ts'
-import { type Capture, type CaptureFilter, type PlannedSae, StageGraph, type StageOptions, variantInputs } from './stage-graph.ts'
+import {
+  type Capture,
+  type CaptureFilter,
+  type PlannedSae,
+  patchInputs,
+  StageGraph,
+  type StageOptions,
+  variantInputs
+} from './stage-graph.ts'
 
 /** How a run is cut: parameters that one stage may hold, and rows times positions that a piece of the vocabulary takes at a time. */
 export interface StageBudget {
@@ -24,6 +34,8 @@ export interface StageBudget {
 export const defaultBudget: StageBudget = { parameters: 64e6, rows: 1024 }
 
 export interface PlanRequest {
+  /** Where the weights lie while the graphs run; mapped by the CPU by default. */
+  readonly placement?: Placement
   readonly transformer: Transformer
   readonly saes: readonly PlannedSae[]
   readonly capture: CaptureFilter
@@ -42,12 +54,19 @@ export interface PlanRequest {
   readonly continues?: boolean
   /** Whether the SAE is evaluated, which `topK` 0 goes with. */
   readonly evaluates?: boolean
+  /** Whether active features are all that is wanted, which `predictions: 'none'` goes with. */
+  readonly harvests?: boolean
   /**
    * Whether effects of features are looked for, which `topK` 0 goes with: the stage that parts variants is cut in two, so that all
    * before it need not run for each batch of them, and what is read of the final norm, of all positions or the last one, has stages of
    * its own.
    */
   readonly attributes?: 'all' | 'last'
+  /**
+   * Where activations of another prompt may stand in, which `attributes` goes with: every stage is cut in two at it, and nothing is
+   * made of the final norm.
+   */
+  readonly patches?: PatchSite
   readonly budget: StageBudget
 }
 
@@ -55,12 +74,16 @@ export interface PlanRequest {
 export interface Stage {
   readonly label: string
   readonly model: Uint8Array
+  /** What its weights would take of a device's memory. */
+  readonly deviceBytes: number
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly carries: ReadonlyMap<string, string>
   readonly captures: readonly Capture[]
   readonly measures: ReadonlyMap<string, SaeMeasures>
   readonly evaluations: ReadonlyMap<string, SaeEvaluation>
+  /** Active features of SAEs, where a harvest wants them. */
+  readonly sparse: ReadonlyMap<string, SparseActivations>
   /** Activations of SAEs, whole, by the names of outputs; only where effects of features are looked for. */
   readonly activations: ReadonlyMap<string, string>
   /** Whether what variants do is an input of it, or of a stage before it. */
@@ -80,7 +103,7 @@ export interface Plan {
 }
 
 /** Names of what stages hand over. */
-const handedOver = { residual: 'residual', final: 'final', target: 'target' } as const
+export const handedOver = { residual: 'residual', final: 'final', target: 'target', unpatched: 'unpatched' } as const
 
 /** The ranges of token ids that one piece of the unembedding covers. */
 export function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
@@ -143,16 +166,18 @@ class StageBuilder {
   }
 
   finish(): Stage {
-    const { graph, captures, measures, evaluations, activations, earlier, isParted } = this.#stage
+    const { graph, captures, measures, evaluations, sparse, activations, earlier, isParted } = this.#stage
     return {
       label: this.#label,
       model: graph.encode(),
+      deviceBytes: graph.deviceBytes,
       inputs: graph.inputNames,
       outputs: graph.outputNames,
       carries: this.#carries,
       captures,
       measures,
       evaluations,
+      sparse,
       activations,
       isParted,
       pieces: this.#pieces,
@@ -164,14 +189,15 @@ class StageBuilder {
     }
   }
 
-  /** The stage in two, where variants part: what is the same for all of them, and the rest. */
-  finishCut(saes: readonly PlannedSae[]): Stage[] {
-    const { first, second, handedOver } = this.#stage.graph.cut(variantInputs(saes))
+  /** The stage in two, where the inputs in which rows differ come in: what is the same for all of them, and the rest. */
+  finishCut(inputs: ReadonlySet<string>): Stage[] {
+    const { first, second, handedOver } = this.#stage.graph.cut(inputs)
     const whole = this.finish()
     const part = (graph: Graph, more: Pick<Stage, 'label' | 'carries' | 'activations' | 'isParted'>): Stage => ({
       ...whole,
       ...more,
       model: encodeModel(graph),
+      deviceBytes: deviceBytesOf(graph),
       inputs: graph.inputs.map(({ name }) => name),
       outputs: graph.outputs.map(({ name }) => name)
     })
@@ -210,7 +236,9 @@ function mayCutBefore(layer: number, saes: readonly PlannedSae[], layers: number
 function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): void {
   const unread = saes.find(
     ({ name }) =>
-      !stages.some(({ measures, evaluations, activations }) => measures.has(name) || evaluations.has(name) || activations.has(name))
+      !stages.some(({ measures, evaluations, sparse, activations }) =>
+        [measures, evaluations, sparse, activations].some(read => read.has(name))
+      )
   )
   if (unread === undefined) return
   throw new SpliceError('sae/folded', `${unread.sae.path} reads ${unread.hook} with the norm's gain, which this processing folds away`, {
@@ -236,8 +264,11 @@ export function makePlan(request: PlanRequest): Plan {
   const options: StageOptions = { ...request, lens: request.predictions === 'lens' }
   let wasParted = false
   const finish = (): void => {
-    const { isParted } = builder.graph
-    if (request.attributes !== undefined && isParted && !wasParted) stages.push(...builder.finishCut(request.saes))
+    const { isParted, unpatched } = builder.graph
+    if (unpatched !== null) {
+      builder.carry(handedOver.unpatched, unpatched)
+      stages.push(...builder.finishCut(new Set(Object.values(patchInputs))))
+    } else if (request.attributes !== undefined && isParted && !wasParted) stages.push(...builder.finishCut(variantInputs(request.saes)))
     else stages.push(builder.finish())
     wasParted = isParted
   }
@@ -249,7 +280,7 @@ export function makePlan(request: PlanRequest): Plan {
       areParted.push(...builder.keepLensReadings(transformer))
       builder.carry(handedOver.residual, residual)
       finish()
-      builder = new StageBuilder(`block ${layer}`, options, builder.graph.isParted)
+      builder = new StageBuilder(`block ${layer}`, options, builder.graph.isParted && request.patches === undefined)
       residual = builder.graph.graph.input(handedOver.residual, 'float32', ['row', 'position', dModel])
     }
     residual = transformer.block(builder.graph, layer, residual)
@@ -278,7 +309,7 @@ export function makePlan(request: PlanRequest): Plan {
     builder.carry(handedOver.final, request.attributes === 'last' ? builder.graph.graph.slice(final, 1, -1) : final)
     finish()
     refuseUnread(request.saes, stages)
-    return { stages: [...stages, ...readoutStages(request, pieces)] }
+    return { stages: request.patches === undefined ? [...stages, ...readoutStages(request, pieces)] : stages }
   }
   const target = targetLogits(builder.graph.graph, transformer.unembedding, final)
   builder.carry(handedOver.target, target)

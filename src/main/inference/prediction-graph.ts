@@ -5,7 +5,7 @@
  * vocabulary no piece knows; it changes no log-prob, rank or divergence.
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
-import { mapWeight, multiplyTransposed, rowsOf } from '../onnx/weights.ts'
+import { multiplyTransposed, pickFromWeight, rowsOf } from '../onnx/weights.ts'
 import type { Unembedding } from '../transformer/family.ts'
 
 /** Graph inputs of the pieces. `targets`: the token that actually follows each position (any id at the last one). */
@@ -45,7 +45,7 @@ export function capped(graph: GraphBuilder, logits: Value, softCap: number | nul
 /** The actual next token's logit, [row, position], from final [row, position, dModel]. */
 export function targetLogits(graph: GraphBuilder, unembedding: Unembedding, final: Value): Value {
   const targets = graph.input(predictionInputs.targets, 'int64', ['position'])
-  const rows = graph.cast(graph.gather(mapWeight(graph, unembedding.weight), targets), 'float32')
+  const rows = pickFromWeight(graph, unembedding.weight, targets)
   return capped(graph, graph.sum(graph.multiply(final, rows), [-1]), unembedding.softCap)
 }
 
@@ -106,7 +106,13 @@ export function logitPiece(graph: GraphBuilder, unembedding: Unembedding, final:
 /** Logits of token ids `[start, end)`, before center_unembed, in the shape of final [..., dModel] but for its last axis. */
 export function pieceLogits(graph: GraphBuilder, unembedding: Unembedding, final: Value, [start, end]: readonly [number, number]): Value {
   const dModel = unembedding.weight.shape[1] ?? 0
-  const flat = multiplyTransposed(graph, graph.reshape(final, [-1, dModel]), rowsOf(unembedding.weight, start, end))
+  const flat = multiplyTransposed(
+    graph,
+    graph.reshape(final, [-1, dModel]),
+    rowsOf(unembedding.weight, start, end),
+    undefined,
+    graph.placement.products
+  )
   const shape = graph.concatenate([graph.shapeOf(final, 0, -1), graph.integers([end - start])], 0)
   return capped(graph, graph.reshape(flat, shape), unembedding.softCap)
 }

@@ -1,7 +1,7 @@
 /** A quantity of an attribution as it is read from the final norm: which tokens at which positions, and what is made of their logits. */
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
-import type { NamedToken, Quantity, ResolvedQuantity } from '../../contract/attribution.ts'
 import { SpliceError } from '../../contract/errors.ts'
+import type { NamedToken, Quantity, ResolvedQuantity } from '../../contract/quantity.ts'
 import type { Token } from '../../contract/run.ts'
 import { RowTensor } from './activation.ts'
 import type { CompiledStage } from './compiled.ts'
@@ -150,8 +150,9 @@ export class QuantityReader {
           sumExp: new Float32Array(positions),
           weightedDifference: piece.weightedDifference === null ? null : new Float32Array(positions)
         }))
+        const wanted = [piece.maximum, piece.sumExp, piece.weightedDifference].filter(name => name !== null)
         for await (const { start, sliced } of inPositionRanges(feeds, this.#most)) {
-          const outputs = await runStage(session, stage, sliced)
+          const outputs = await runStage(session, stage, sliced, wanted)
           for (const [row, whole] of wholes.entries()) {
             whole.maximum.set(outputs(piece.maximum).row(row), start)
             whole.sumExp.set(outputs(piece.sumExp).row(row), start)
@@ -165,8 +166,13 @@ export class QuantityReader {
   }
 }
 
-async function runStage(session: InferenceSession, stage: Stage, feeds: ReadonlyMap<string, Tensor>): Promise<(name: string) => RowTensor> {
-  const outputs = await session.run(pick(feeds, stage.inputs), stage.outputs)
+async function runStage(
+  session: InferenceSession,
+  stage: Stage,
+  feeds: ReadonlyMap<string, Tensor>,
+  wanted: readonly string[]
+): Promise<(name: string) => RowTensor> {
+  const outputs = await session.run(pick(feeds, stage.inputs), [...wanted])
   return name => {
     const tensor = outputs[name]
     if (tensor === undefined) throw new Error(`the session gave no ${name}`)

@@ -6,6 +6,7 @@ import type { PromptTokens, Variant } from '../../contract/run.ts'
 import { attach } from '../sae/fit.ts'
 import { RowTensor } from './activation.ts'
 import { ActivationFile } from './activation-file.ts'
+import { reasonOfStandIn } from './attempt.ts'
 import { blocksWithin } from './capture-budget.ts'
 import type { Compiled, CompiledPlans } from './compiled.ts'
 import { inPositionRanges, pick } from './feeds.ts'
@@ -17,7 +18,7 @@ import { PredictionTable } from './prediction-table.ts'
 import { runnablePrompt } from './prompt-tokens.ts'
 import { SaeReadings } from './sae-readings.ts'
 import { captureFilter, type KeptActivation } from './save.ts'
-import { chooseProvider, onnxRuntime, type ProviderChoice } from './sessions.ts'
+import { chooseProvider, cpu, onnxRuntime, type ProviderChoice } from './sessions.ts'
 import type { Capture, PlannedSae } from './stage-graph.ts'
 import { variantFeeds } from './variant-feeds.ts'
 import { baselineOf, checkPositions, checkVariants, isChanged } from './variants.ts'
@@ -79,9 +80,9 @@ export function saeKey({ name, hook, target, sae, spliced, edited, steered }: Pl
 }
 
 /** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
-function planKey(job: InferenceJob, { saes, stamp }: Prepared, changes: boolean, choice: ProviderChoice, budget: StageBudget): string {
+function planKey(job: InferenceJob, { saes, stamp }: Prepared, changes: boolean, budget: StageBudget): string {
   const wants = [job.topK, job.topFeatures, changes, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
-  return JSON.stringify([stamp, saes.map(saeKey), wants, savesLogits(job), budget.blocks, choice.provider])
+  return JSON.stringify([stamp, saes.map(saeKey), wants, savesLogits(job), budget.blocks])
 }
 
 /** Runs a job. Throws what is wrong with its files or its request; nothing is written unless the whole run went well. */
@@ -90,7 +91,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
   const prepared = await prepare(job, state)
   const { model, saes } = prepared
   const changes = job.variants.some(isChanged)
-  const choice = chooseProvider(job.provider)
+  const choice = chooseProvider(job.provider, job.precision)
   const loaded = performance.now()
 
   const baseline = baselineOf(job.variants)
@@ -109,7 +110,7 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
   })
   const mappedBytes = model.checkpoint.sizeBytes
   const compile = (chosen: ProviderChoice) =>
-    state.plans.get(planKey(job, prepared, changes, chosen, budget), request, chosen.provider, mappedBytes, (label, fraction) =>
+    state.plans.get(planKey(job, prepared, changes, budget), request, chosen, mappedBytes, (label, fraction) =>
       pause(`opening ${label}`, fraction * 0.3)
     )
   const { compiled, chosen, warning } = await compileOrFallBack(compile, choice)
@@ -134,12 +135,21 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     layerOrder: job.layerOrder,
     ...result,
     provider: chosen.provider,
+    ...precisionOf(chosen),
     providerReason: chosen.reason,
-    warnings: [...prepared.warnings, ...(warning === null ? [] : [warning]), ...result.warnings],
+    warnings: [
+      ...prepared.warnings,
+      ...(warning === null ? [] : [warning]),
+      ...result.warnings,
+      ...(chosen.precision === 'fp16' && result.warnings.length > 0 ? [narrowRange] : [])
+    ],
     milliseconds: { load: loaded - started, compile: ready - loaded, run: finished - ready },
     mappedBytes: state.plans.mappedBytes
   }
 }
+
+/** Said beside numbers that are none, where they may be none for want of range. */
+const narrowRange = 'in float16 a product beyond 65,504 is infinite: in float32 it may be a number'
 
 /** What a result tells of its prompt. */
 export function promptOf({ tokens, bosAdded, spans }: PromptTokens): Omit<PromptTokens, 'warnings'> {
@@ -169,18 +179,23 @@ function sinkOf(file: ActivationFile): ActivationSink {
   }
 }
 
+/** What a result says of the type that a model's matrices were multiplied in: nothing where it is float32. */
+export function precisionOf({ precision }: ProviderChoice): Pick<InferenceResult, 'precision'> {
+  return precision === 'fp32' ? {} : { precision }
+}
+
 /** A provider that cannot run the graph gives way to the CPU, with a message. */
-export async function compileOrFallBack(
-  compile: (choice: ProviderChoice) => Promise<Compiled>,
+export async function compileOrFallBack<Sessions = Compiled>(
+  compile: (choice: ProviderChoice) => Promise<Sessions>,
   choice: ProviderChoice
-): Promise<{ compiled: Compiled; chosen: ProviderChoice; warning: string | null }> {
+): Promise<{ compiled: Sessions; chosen: ProviderChoice; warning: string | null }> {
   try {
-    return { compiled: await compile(choice), chosen: choice, warning: null }
+    return { compiled: await compile(choice), chosen: choice, warning: choice.warning ?? null }
   } catch (thrown) {
     const isProviders = thrown instanceof SpliceError && thrown.kind === 'inference/session' && choice.provider !== 'cpu'
     if (!isProviders) throw thrown
-    const chosen: ProviderChoice = { provider: 'cpu', reason: `${choice.provider} could not run this, so the CPU does` }
-    return { compiled: await compile(chosen), chosen, warning: thrown.message }
+    const chosen: ProviderChoice = { ...cpu, reason: reasonOfStandIn(choice) }
+    return { compiled: await compile(chosen), chosen, warning: `${chosen.reason}: ${thrown.message}` }
   }
 }
 

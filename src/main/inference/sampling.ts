@@ -28,7 +28,8 @@ export function randomnessOf(seed: number): Randomness {
 export function largest(values: Float32Array, k: number): { value: number; place: number }[] {
   const found: { value: number; place: number }[] = []
   let least = Number.NEGATIVE_INFINITY
-  for (const [place, value] of values.entries()) {
+  for (let place = 0; place < values.length; place++) {
+    const value = values[place] ?? Number.NaN
     if (found.length >= k && !(value > least)) continue
     let at = found.length
     while (at > 0 && (found[at - 1]?.value ?? 0) < value) at -= 1
@@ -42,7 +43,9 @@ export function largest(values: Float32Array, k: number): { value: number; place
 /** How many values are greater than the one at `place`: 0 is best. */
 export function rankOf(values: Float32Array, place: number): number {
   const own = values[place] ?? Number.NaN
-  return values.reduce((rank, other) => rank + (other > own ? 1 : 0), 0)
+  let rank = 0
+  for (let other = 0; other < values.length; other++) if ((values[other] ?? Number.NaN) > own) rank += 1
+  return rank
 }
 
 /** The k-th largest value. */
@@ -53,9 +56,9 @@ function kthLargest(values: Float32Array, k: number): number {
 /** log(sum(exp(values))) in double precision. */
 export function logSumExp(values: Float32Array): number {
   let maximum = Number.NEGATIVE_INFINITY
-  for (const value of values) if (value > maximum) maximum = value
+  for (let place = 0; place < values.length; place++) maximum = Math.max(maximum, values[place] ?? Number.NaN)
   let sum = 0
-  for (const value of values) sum += Math.exp(value - maximum)
+  for (let place = 0; place < values.length; place++) sum += Math.exp((values[place] ?? Number.NaN) - maximum)
   return maximum + Math.log(sum)
 }
 

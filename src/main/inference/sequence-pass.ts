@@ -26,10 +26,10 @@ export interface PassResult {
 }
 
 /** Positions that a prompt's pass takes at a time, so that attention over a long prompt stays bounded. */
-const positionsAtOnce = 512
+export const positionsAtOnce = 512
 
 /** What is asked of sequences. */
-export type SequenceJob = PreparedJob & Pick<InferenceJob, 'provider' | 'topFeatures'>
+export type SequenceJob = PreparedJob & Pick<InferenceJob, 'provider' | 'precision' | 'topFeatures'>
 
 /** Compiles or finds the plan that continues a job's sequences. Throws what the runtime or `pause` throws. */
 export async function openSequences(
@@ -55,13 +55,13 @@ export async function openSequences(
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
       state.plans.get(
-        JSON.stringify([stamp, saes.map(saeKey), job.topFeatures, choice.provider]),
+        JSON.stringify([stamp, saes.map(saeKey), job.topFeatures]),
         request,
-        choice.provider,
+        choice,
         model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction)
       ),
-    chooseProvider(job.provider)
+    chooseProvider(job.provider, job.precision)
   )
   const warnings = [...prepared.warnings, ...(warning === null ? [] : [warning])]
   return { pass: new SequencePass(prepared, compiled, job.variants.length), chosen, warnings }

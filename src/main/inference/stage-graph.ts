@@ -2,7 +2,8 @@
  * One stage's graph, with what a run wants of it: hook points to capture and SAEs to read and splice. A family writes its
  * forward pass into this; every hook point passes through `hook`.
  */
-import { GraphBuilder, type Value } from '../onnx/graph.ts'
+import { hookOfSite, type PatchSite } from '../../contract/patching.ts'
+import { GraphBuilder, type Placement, type Value } from '../onnx/graph.ts'
 import { changeActivations, decoderRows } from '../sae/edits.ts'
 import type { MappedSae } from '../sae/sae.ts'
 import {
@@ -13,6 +14,8 @@ import {
   type SaeEvaluation,
   type SaeMeasures,
   type SaeValues,
+  type SparseActivations,
+  sparseActivations,
   spliceRows
 } from '../sae/splice.ts'
 import type { HookedGraph, HookShape } from '../transformer/hooked-graph.ts'
@@ -51,6 +54,8 @@ export interface Capture {
 }
 
 export interface StageOptions {
+  /** Where the weights lie while the graph runs; mapped by the CPU by default. */
+  readonly placement?: Placement
   readonly saes: readonly PlannedSae[]
   readonly capture: CaptureFilter
   readonly topFeatures: number
@@ -63,10 +68,14 @@ export interface StageOptions {
    * sums in place of what a run shows.
    */
   readonly evaluates?: boolean
+  /** Whether active features are all that is wanted: over several sequences at once, where `counted` says so, and nothing is spliced. */
+  readonly harvests?: boolean
   /** Whether the logit lens reads the residual stream in front of every block. */
   readonly lens?: boolean
   /** Whether effects of features are looked for: the SAE's activations come out whole, and nothing is measured of it. */
   readonly attributes?: 'all' | 'last'
+  /** Where activations of another prompt may stand in. */
+  readonly patches?: PatchSite
 }
 
 /** A residual stream [row, position, dModel] as it flows on at a label of the lens; `isParted`: variants have rows of their own. */
@@ -83,6 +92,9 @@ export function variantInputs(saes: readonly PlannedSae[]): ReadonlySet<string> 
   )
 }
 
+/** Graph inputs of a patch: where each row takes it [row, position, (head,) 1], and what stands in, [1, position, ...]. */
+export const patchInputs = { mask: 'patch.mask', values: 'patch.values' } as const
+
 /**
  * Graph inputs of a splice: where each variant takes the SAE's output, and whether with the error term or, in an evaluation, zero
  * instead.
@@ -98,13 +110,16 @@ export function transcoderPrefix({ target }: PlannedSae, saes: readonly PlannedS
 }
 
 export class StageGraph implements HookedGraph {
-  readonly graph = new GraphBuilder()
+  readonly graph: GraphBuilder
   readonly captures: Capture[] = []
   readonly measures = new Map<string, SaeMeasures>()
   readonly evaluations = new Map<string, SaeEvaluation>()
+  readonly sparse = new Map<string, SparseActivations>()
   readonly lensReadings: LensReading[] = []
   /** Activations of SAEs, [row, position, dSae], by the names of graph outputs. */
   readonly activations = new Map<string, string>()
+  /** What a patch finds at its site, where the stage has it. */
+  unpatched: Value | null = null
   readonly #options: StageOptions
   readonly #shared = new Map<string, Value>()
   /** What transcoders gave that have not met their target yet. */
@@ -115,6 +130,7 @@ export class StageGraph implements HookedGraph {
   #isParted: boolean
 
   constructor(options: StageOptions, isParted = false) {
+    this.graph = new GraphBuilder(options.placement)
     this.#options = options
     this.#isParted = isParted
     if (options.continues === true) this.earlier = new CachedPositions(this.graph, () => this.#isParted)
@@ -125,7 +141,7 @@ export class StageGraph implements HookedGraph {
   }
 
   get holdsSequences(): boolean {
-    return this.#options.evaluates === true
+    return this.#options.evaluates === true || this.#options.harvests === true
   }
 
   once(name: string, make: () => Value): Value {
@@ -138,7 +154,7 @@ export class StageGraph implements HookedGraph {
     const steered = this.#steer(name, value, shape, 'before')
     this.#keep(name, null, steered, shape)
     const flowing = this.#read(name, steered, shape, ({ readsGain }) => !(readsGain && this.#options.gainsFolded))
-    const written = this.#steer(name, this.#write(name, flowing, shape), shape, 'after')
+    const written = this.#patch(name, this.#steer(name, this.#write(name, flowing, shape), shape, 'after'), shape)
     const label = this.#options.lens === true ? lensLabel(name) : null
     if (label !== null) this.lensReadings.push({ label, residual: written, isParted: this.#isParted })
     return written
@@ -161,6 +177,20 @@ export class StageGraph implements HookedGraph {
       this.#isParted = true
     }
     return flowing
+  }
+
+  /** Puts another prompt's activation in, row by row where its mask says so. */
+  #patch(name: string, value: Value, shape: HookShape): Value {
+    const { patches } = this.#options
+    const layer = /^blocks\.(\d+)\./.exec(name)?.[1]
+    if (patches === undefined || layer === undefined || name !== hookOfSite(patches, Number(layer))) return value
+    const { graph } = this
+    const sizes = shape.filter(axis => typeof axis === 'number')
+    const mask = graph.input(patchInputs.mask, 'bool', ['variant', 'position', ...sizes.slice(0, -1), 1])
+    const values = graph.input(patchInputs.values, 'float32', ['source', 'position', ...sizes])
+    this.unpatched = value
+    this.#isParted = true
+    return graph.where(mask, values, value)
   }
 
   unfolded(name: string, value: Value, shape: HookShape): Value {
@@ -205,6 +235,10 @@ export class StageGraph implements HookedGraph {
     const { graph } = this
     const { name, sae, spliced } = planned
     if (this.#options.evaluates === true) return this.#ablate(planned, values, target, flowing, at)
+    if (this.#options.harvests === true) {
+      this.sparse.set(name, sparseActivations(graph, values.actsPost, graph.input('counted', 'bool', [1, 'position', 1])))
+      return flowing
+    }
     if (this.#options.attributes !== undefined) this.activations.set(name, graph.output(values.actsPost))
     else {
       const measured = graph.input('measured', 'float32', [1, 'position', 1])

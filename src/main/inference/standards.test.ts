@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { plainReason } from './standards.ts'
+import { plainReason } from './sessions.ts'
 
 test('of a failed assertion the reason is told, without the place in the code', () => {
   const assertion =

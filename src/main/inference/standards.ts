@@ -1,37 +1,32 @@
-/** What this inference process runs with where a job leaves it open: the execution provider that `auto` is, and the number of threads. */
+/** What this inference process runs with where a job leaves it open: the execution provider that `auto` is, its precision, the threads. */
 import os from 'node:os'
 import { z } from 'zod'
-import { type Provider, provider } from '../../contract/run.ts'
-import { GraphBuilder } from '../onnx/graph.ts'
-import { availableProviders, createSession, type ProviderChoice, standards } from './sessions.ts'
+import { type Precision, type Provider, precision, provider } from '../../contract/run.ts'
+import { availableProviders, cpu, type ProviderChoice, plainReason, standards } from './sessions.ts'
+import { type Trial, tryProvider } from './trial.ts'
 
-/** What the engine starts this process with. `refused` says why a provider that was chosen is not to be tried again. */
+/** What the engine starts this process with. `refused` says of providers why they are not to be tried again. */
 export const processChoice = z.object({
   provider: provider.default('auto'),
+  precision: precision.default('fp32'),
   threads: z.int().min(1).nullable().default(null),
-  refused: z.string().nullable().default(null)
+  refused: z.partialRecord(provider, z.string()).default({})
 })
 export type ProcessChoice = z.infer<typeof processChoice>
 
-/** What came of it. `fellBack`: the CPU stands in for what was chosen. */
+/** What came of it. `fellBack`: the CPU stands in for the provider that was chosen, or float32 for its float16. */
 export interface ProcessStandards extends ProviderChoice {
   readonly fellBack: boolean
   readonly threads: number
   readonly providers: Provider[]
 }
 
-/** Opens a session that gives its input back: whether a provider starts on this machine. Throws `inference/session`. */
-async function tryProvider(name: ProviderChoice['provider']): Promise<void> {
-  const graph = new GraphBuilder()
-  const input = graph.input('x', 'float32', [1])
-  graph.output(graph.add(input, input))
-  const session = await createSession(graph.encode(), name)
-  await session.release()
-}
+const chosen = 'chosen in the settings'
 
 /** Settles what `auto` is here; a provider that does not start gives way to the CPU. */
-export async function settleStandards({ provider: asked, threads, refused }: ProcessChoice): Promise<ProcessStandards> {
+export async function settleStandards({ provider: asked, precision: wanted, threads, refused }: ProcessChoice): Promise<ProcessStandards> {
   const processors = os.availableParallelism()
+  standards.refused = refused
   standards.threads = threads === null ? null : Math.min(threads, processors)
   const providers = await availableProviders()
   const settled = { threads: standards.threads ?? processors, providers }
@@ -39,23 +34,21 @@ export async function settleStandards({ provider: asked, threads, refused }: Pro
     standards.auto = choice
     return { ...choice, ...settled, fellBack }
   }
-  if (asked === 'auto') return settle(standards.auto, false)
-  if (asked === 'cpu') return settle({ provider: 'cpu', reason: 'chosen in the settings' }, false)
-  const reason = refused ?? (await whyNot(asked))
-  if (reason === null) return settle({ provider: asked, reason: 'chosen in the settings' }, false)
-  return settle({ provider: 'cpu', reason: `${asked} is chosen, but the CPU runs: ${reason}` }, true)
+  const narrow = wanted === 'fp16' ? '; float16 is for GPUs, so it is in float32' : ''
+  if (asked === 'auto') return settle({ ...standards.auto, reason: `${standards.auto.reason}${narrow}` }, false)
+  if (asked === 'cpu') return settle({ ...cpu, reason: `${chosen}${narrow}` }, false)
+  const trial = refused[asked] ?? (await tried(asked))
+  if (typeof trial === 'string') return settle({ ...cpu, reason: `${asked} is chosen, but the CPU runs: ${trial}` }, true)
+  const inForce: Precision = wanted === 'fp16' && trial.float16 ? 'fp16' : 'fp32'
+  const reason = inForce === wanted ? chosen : `${chosen}; this device has no float16, so it is in float32`
+  return settle({ provider: asked, precision: inForce, reason }, inForce !== wanted)
 }
 
-async function whyNot(name: ProviderChoice['provider']): Promise<string | null> {
+/** What a provider can do, or why it does not start. */
+async function tried(name: ProviderChoice['provider']): Promise<Trial | string> {
   try {
-    await tryProvider(name)
-    return null
+    return await tryProvider(name)
   } catch (thrown) {
     return plainReason(thrown instanceof Error ? thrown.message : String(thrown))
   }
-}
-
-/** What a person can use of ONNX Runtime's message: a failed assertion has the place and the code of it before the reason. */
-export function plainReason(message: string): string {
-  return message.replace(/^.* was false\. /s, '').trim()
 }

@@ -3,6 +3,7 @@
  * reads like the formulas it computes. It knows ONNX and nothing of transformers.
  */
 import { type CutGraph, cutGraph } from './cut.ts'
+import { deviceBytesOf, hostNodes } from './device-memory.ts'
 import {
   type Attribute,
   type ElementType,
@@ -29,6 +30,17 @@ export interface ExternalTensor {
   readonly byteLength: number
 }
 
+/**
+ * Where a graph's weights lie while it runs, and in what type it multiplies by matrices of them. `mapped` weights are read from their files
+ * by the CPU and cast where they are used; `device` weights are copied once into a device's memory, in the type that computes.
+ */
+export interface Placement {
+  readonly weights: 'mapped' | 'device'
+  readonly products: 'float32' | 'float16'
+}
+
+export const onCpu: Placement = { weights: 'mapped', products: 'float32' }
+
 /** A path as ONNX Runtime wants it when the root of the file system (on Windows: the drive) is its folder of external data. */
 function locationBelowRoot(file: string): string {
   return file.replace(/^[A-Za-z]:/, '').replace(/^[\\/]+/, '')
@@ -41,6 +53,23 @@ export class GraphBuilder {
   readonly #outputs = new Map<string, Port>()
   readonly #types = new Map<string, ElementType>()
   #count = 0
+  #isOnHost = false
+  readonly placement: Placement
+
+  constructor(placement: Placement = onCpu) {
+    this.placement = placement
+  }
+
+  /** What `make` adds is run by the CPU, also where a device runs the rest. */
+  onHost<Made>(make: () => Made): Made {
+    const was = this.#isOnHost
+    this.#isOnHost = true
+    try {
+      return make()
+    } finally {
+      this.#isOnHost = was
+    }
+  }
 
   #fresh(type: ElementType): Value {
     this.#count += 1
@@ -59,6 +88,7 @@ export class GraphBuilder {
   ): Value[] {
     const outputs = types.map(type => this.#fresh(type))
     this.#nodes.push({
+      name: this.#isOnHost ? `${hostNodes}${this.#nodes.length}` : '',
       operator: name,
       domain,
       inputs: inputs.map(input => input.name),
@@ -219,6 +249,10 @@ export class GraphBuilder {
   expand(a: Value, shape: Value): Value {
     return this.#one('Expand', [a, shape], a.type)
   }
+  /** Where a bool vector is true, as an int64 vector, in ascending order. */
+  placesOf(a: Value): Value {
+    return this.reshape(this.#one('NonZero', [a], 'int64'), [-1])
+  }
   /** Float32 zeros in the shape of a value. */
   zerosLike(a: Value): Value {
     return this.#one('ConstantOfShape', [this.#one('Shape', [a], 'int64')], 'float32')
@@ -297,6 +331,11 @@ export class GraphBuilder {
   /** The bytes of the ONNX model. */
   encode(): Uint8Array {
     return encodeModel(this.#graph)
+  }
+
+  /** What its weights would take of a device's memory. */
+  get deviceBytes(): number {
+    return deviceBytesOf(this.#graph)
   }
 
   /** The graph in two: what depends on none of the inputs named, and the rest. */

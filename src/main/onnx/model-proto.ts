@@ -30,6 +30,8 @@ export interface Initializer {
 }
 
 export interface Node {
+  /** Empty unless the runtime is told something of it by this name. */
+  readonly name: string
   readonly operator: string
   readonly domain: string
   readonly inputs: readonly string[]
@@ -73,6 +75,7 @@ function encodeAttribute(writer: protobuf.Writer, name: string, value: Attribute
 function encodeNode(writer: protobuf.Writer, node: Node): void {
   for (const input of node.inputs) writer.uint32(tag(1, lengthDelimited)).string(input)
   for (const output of node.outputs) writer.uint32(tag(2, lengthDelimited)).string(output)
+  if (node.name !== '') writer.uint32(tag(3, lengthDelimited)).string(node.name)
   writer.uint32(tag(4, lengthDelimited)).string(node.operator)
   for (const [name, value] of Object.entries(node.attributes)) {
     writer.uint32(tag(5, lengthDelimited)).fork()

@@ -1,6 +1,6 @@
 /** Weights of a file as graph values: mapped in place, upcast where they are stored in fewer bits. */
 import { SpliceError } from '../../contract/errors.ts'
-import type { GraphBuilder, Value } from './graph.ts'
+import type { GraphBuilder, Placement, Value } from './graph.ts'
 import type { ElementType } from './model-proto.ts'
 
 /** Where a weight's bytes lie; `dtype` by safetensors' names. */
@@ -46,22 +46,55 @@ export function mapAsFloat32(graph: GraphBuilder, weight: Weight): Value {
   return graph.cast(mapWeight(graph, weight), 'float32')
 }
 
-/** How many values of a 16-bit weight are float32 at a time: 4 MB. */
-const castAtOnce = 2 ** 20
+/**
+ * Some of a weight's places along an axis, in float32. The CPU picks them from the mapped file, so that no device holds an embedding for
+ * the sake of a prompt's rows of it.
+ */
+export function pickFromWeight(graph: GraphBuilder, weight: Weight, places: Value, axis = 0): Value {
+  return graph.onHost(() => graph.cast(graph.gather(mapWeight(graph, weight), places, axis), 'float32'))
+}
+
+/** Most values of a weight that is multiplied at once: 4 MB where it is upcast. */
+const valuesAtOnce = 2 ** 20
+
+/** Most rows of a float32 weight at once: their products stay in the processor's cache. */
+const rowsAtOnce = 2304
+
+type Products = Placement['products']
+
+/** A product with a weight in float16, from float32 to float32: for a device that holds the weight in float16. */
+function multiplyInFloat16(graph: GraphBuilder, x: Value, weight: Weight, multiply: (x: Value, weight: Value) => Value): Value {
+  return graph.cast(multiply(graph.cast(x, 'float16'), graph.cast(mapWeight(graph, weight), 'float16')), 'float32')
+}
 
 /**
- * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. A 16-bit weight is
- * upcast some rows at a time, so that its float32 values stay in the processor's cache and never fill memory.
+ * `x @ weight.T (+ bias)` of matrices, x [n, in], weight [out, in], bias [out]: Hugging Face's linear layers. It is computed as
+ * `(weight @ x.T).T`: the runtime packs the right side of a product anew each time, and so packs the few rows of x instead of the
+ * weight. Some rows of the weight go at a time; those of a 16-bit one are upcast, and never fill memory in float32.
+ * A device holds the weight whole, and multiplies by it as it is.
  */
-export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value): Value {
+export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value, products: Products = 'float32'): Value {
   const [out = 0, width = 0] = weight.shape
-  const step = weight.dtype === 'F32' ? out : Math.max(16, Math.floor(castAtOnce / width))
-  if (step >= out) return graph.linear(x, mapAsFloat32(graph, weight), bias)
-  const products: Value[] = []
-  for (let start = 0; start < out; start += step) {
-    products.push(graph.linear(x, mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step)))))
+  if (products === 'float16') {
+    const product = multiplyInFloat16(graph, x, weight, (narrow, matrix) => graph.linear(narrow, matrix))
+    return bias === undefined ? product : graph.add(product, bias)
   }
-  const product = graph.concatenate(products, -1)
+  if (graph.placement.weights === 'device') return graph.linear(x, mapAsFloat32(graph, weight), bias)
+  const step = weight.dtype === 'F32' ? rowsAtOnce : Math.max(16, Math.floor(valuesAtOnce / width))
+  const columns = graph.transpose(x, [1, 0])
+  const parts: Value[] = []
+  for (let start = 0; start < out; start += step) {
+    parts.push(graph.linearInOut(mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step))), columns))
+  }
+  const [first] = parts
+  const product = graph.transpose(first !== undefined && parts.length === 1 ? first : graph.concatenate(parts, 0), [1, 0])
+  return bias === undefined ? product : graph.add(product, bias)
+}
+
+/** `x @ weight (+ bias)` of matrices, x [n, in], weight [in, out], bias [out]: GPT-2's linear layers. */
+export function multiplyInOut(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value, products: Products = 'float32'): Value {
+  if (products === 'float32') return graph.linearInOut(x, mapAsFloat32(graph, weight), bias)
+  const product = multiplyInFloat16(graph, x, weight, (narrow, matrix) => graph.linearInOut(narrow, matrix))
   return bias === undefined ? product : graph.add(product, bias)
 }
 

@@ -11,6 +11,7 @@ import Sqlite from 'better-sqlite3'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { attributionRequest, attributionResult } from '../../contract/attribution.ts'
 import { type HistoryRequest, historyRequest } from '../../contract/history.ts'
+import { patchingRequest, patchingResult } from '../../contract/patching.ts'
 import { History } from './history.ts'
 import { everything, someRun } from './history-fixture.ts'
 import { unpackRun } from './stored-run.ts'
@@ -368,4 +369,47 @@ describe('an attribution', () => {
     await expect(history.attributions(id)).rejects.toMatchObject({ kind: 'history/newer', hint: /Update/ })
     raw.close()
   })
+})
+
+test('patches are kept with a run of their prompt, apart from attributions', async () => {
+  const id = keep('one')
+  const asked = patchingRequest.parse({
+    model: '/models/tiny',
+    prompt: { ids: [1, 2] },
+    source: { ids: [1, 3] },
+    quantity: { kind: 'kl' },
+    sites: [{ site: 'z' }]
+  })
+  const token = { id: 1, text: 'a', special: false }
+  const found = patchingResult.parse({
+    model: { path: '/models/tiny', name: 'tiny' },
+    tokens: [token, token],
+    bosAdded: false,
+    warnings: [],
+    sourceTokens: [token, token],
+    quantity: { kind: 'kl', token: null, other: null, position: 1 },
+    base: 0,
+    source: 'NaN',
+    layers: 1,
+    heads: 2,
+    sites: [{ site: 'z', head: null, axis: 'head', effects: [[0.5, 'NaN']], normalised: null }],
+    processing: [],
+    processingReason: 'chosen',
+    layerOrder: 'checkpoint',
+    provider: 'cpu',
+    providerReason: 'the only one',
+    rows: 2,
+    batches: 1,
+    milliseconds: { open: 1, rows: 2 }
+  })
+  const number = (await history.keepPatching(id, asked, found)) ?? Number.NaN
+  await history.close()
+  history = openHistory()
+  expect(await history.patchings(id)).toMatchObject([{ number, request: asked, result: found }])
+  expect(await history.attributions(id)).toEqual([])
+  expect(await history.markPatching(number, true)).toBe(true)
+  expect(await history.patchings(id)).toEqual([])
+  expect(await history.markPatching(number, false)).toBe(true)
+  await history.clear({ pinned: true })
+  expect(rowsOf('run_patchings')).toBe(0)
 })

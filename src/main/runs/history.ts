@@ -8,12 +8,13 @@ import type { Database } from 'better-sqlite3'
 import type { AttributionRequest, AttributionResult, KeptAttribution } from '../../contract/attribution.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { HistoryChange, HistoryPage, HistoryRequest, HistorySummary, KeptRun, OpenedRun } from '../../contract/history.ts'
+import type { KeptPatching, PatchingRequest, PatchingResult } from '../../contract/patching.ts'
 import type { RunRequest, RunResult } from '../../contract/run.ts'
 import { type DatabaseKind, explainFailure, openDatabase } from '../sqlite/database.ts'
 import { applicationId, migrations } from './migrations.ts'
 import { contentsOf, keyOf, type ListedRow, listedRow, readKey, runOf, where } from './run-rows.ts'
 import { searchText, summaryOf } from './run-summary.ts'
-import { attributionRow, packAttribution, storedAttributionFormat, unpackAttribution } from './stored-attribution.ts'
+import { attributions, type FindingKind, findingRow, packFinding, patchings, unpackFinding } from './stored-finding.ts'
 import { packRun, storedFormat, unpackRun } from './stored-run.ts'
 
 const historyFile: DatabaseKind = {
@@ -182,48 +183,79 @@ export class History {
   }
 
   /**
-   * Keeps an attribution with a run and gives its number. What goes wrong is told to `onFailure`, for the attribution itself is good: it
-   * has no number then.
+   * Keeps a finding with a run and gives its number. What goes wrong is told to `onFailure`, for the finding itself is good: it has no
+   * number then.
    */
-  async keepAttribution(id: string, request: AttributionRequest, result: AttributionResult): Promise<number | null> {
+  async #keepFinding<Finding extends { readonly request: unknown; readonly result: unknown }>(
+    { table, name, format }: FindingKind<Finding>,
+    id: string,
+    finding: Finding
+  ): Promise<number | null> {
     try {
-      const contents = await packAttribution(request, result)
+      const contents = await packFinding(finding)
       return await this.#after(database => {
         const run = database.prepare('SELECT run FROM runs WHERE id = ?').pluck().get(this.#find(database, id).id)
         const { lastInsertRowid } = database
-          .prepare('INSERT INTO run_attributions (run, created_at, format, contents) VALUES (?, ?, ?, ?)')
-          .run(run, Date.now(), storedAttributionFormat, contents)
+          .prepare(`INSERT INTO ${table} (run, created_at, format, contents) VALUES (?, ?, ?, ?)`)
+          .run(run, Date.now(), format, contents)
         return Number(lastInsertRowid)
       })
     } catch (thrown) {
-      this.#tell(thrown, 'the attribution was not kept')
+      this.#tell(thrown, `the ${name} was not kept`)
       return null
     }
   }
 
-  /** The attributions kept with a run, newest first. Throws `history/unknown` and what `unpackAttribution` throws. */
-  async attributions(id: string): Promise<KeptAttribution[]> {
+  async #findings<Finding>(kind: FindingKind<Finding>, id: string): Promise<(Finding & { number: number; createdAt: number })[]> {
+    const { table } = kind
     const rows = await this.#after(database => {
       const { id: whole } = this.#find(database, id)
       return database
         .prepare(
-          `SELECT number, run_attributions.created_at, run_attributions.format, contents FROM run_attributions JOIN runs USING (run)
-           WHERE id = ? AND run_attributions.deleted_at IS NULL ORDER BY number DESC`
+          `SELECT number, ${table}.created_at, ${table}.format, contents FROM ${table} JOIN runs USING (run)
+           WHERE id = ? AND ${table}.deleted_at IS NULL ORDER BY number DESC`
         )
         .all(whole)
-        .map(row => attributionRow.parse(row))
+        .map(row => findingRow.parse(row))
     })
-    return Promise.all(rows.map(async row => ({ number: row.number, createdAt: row.created_at, ...(await unpackAttribution(row)) })))
+    return Promise.all(rows.map(async row => ({ number: row.number, createdAt: row.created_at, ...(await unpackFinding(kind, row)) })))
+  }
+
+  #markFinding({ table }: Pick<FindingKind<unknown>, 'table'>, number: number, isRemoved: boolean): Promise<boolean> {
+    return this.#after(
+      database =>
+        database
+          .prepare(`UPDATE ${table} SET deleted_at = ? WHERE number = ? AND deleted_at IS ${isRemoved ? '' : 'NOT '}NULL`)
+          .run(isRemoved ? Date.now() : null, number).changes > 0
+    )
+  }
+
+  /** Keeps an attribution with a run and gives its number; null, and `onFailure` hears why, where that cannot be. */
+  keepAttribution(id: string, request: AttributionRequest, result: AttributionResult): Promise<number | null> {
+    return this.#keepFinding(attributions, id, { request, result })
+  }
+
+  /** The attributions kept with a run, newest first. Throws `history/unknown` and what `unpackFinding` throws. */
+  attributions(id: string): Promise<KeptAttribution[]> {
+    return this.#findings(attributions, id)
   }
 
   /** Takes an attribution from its run, or brings it back. Gives whether there was one. */
   markAttribution(number: number, isRemoved: boolean): Promise<boolean> {
-    return this.#after(
-      database =>
-        database
-          .prepare(`UPDATE run_attributions SET deleted_at = ? WHERE number = ? AND deleted_at IS ${isRemoved ? '' : 'NOT '}NULL`)
-          .run(isRemoved ? Date.now() : null, number).changes > 0
-    )
+    return this.#markFinding(attributions, number, isRemoved)
+  }
+
+  /** The same for grids of patches, which are kept with a run of the prompt that is patched. */
+  keepPatching(id: string, request: PatchingRequest, result: PatchingResult): Promise<number | null> {
+    return this.#keepFinding(patchings, id, { request, result })
+  }
+
+  patchings(id: string): Promise<KeptPatching[]> {
+    return this.#findings(patchings, id)
+  }
+
+  markPatching(number: number, isRemoved: boolean): Promise<boolean> {
+    return this.#markFinding(patchings, number, isRemoved)
   }
 
   #find(database: Database, id: string): KeptRun {
@@ -314,7 +346,7 @@ export class History {
   /** Deletes what was removed longer ago than it can be restored. */
   #purge(database: Database): void {
     const since = Date.now() - restorableMs
-    const purged = ['runs', 'run_attributions'].map(
+    const purged = ['runs', attributions.table, patchings.table].map(
       table => database.prepare(`DELETE FROM ${table} WHERE deleted_at < ?`).run(since).changes
     )
     if (purged.some(changes => changes > 0)) giveBack(database)

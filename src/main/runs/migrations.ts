@@ -38,10 +38,12 @@ const first = (database: Database): unknown =>
   CREATE INDEX run_saes_sae ON run_saes (sae);
   `)
 
-/** Attributions, each with the run that it explains; `format` says how its contents are written (stored-attribution.ts). */
-const attributions = (database: Database): unknown =>
-  database.exec(`
-  CREATE TABLE run_attributions (
+/** Findings of one kind, each with the run that it is about; `format` says how its contents are written (stored-finding.ts). */
+const findings =
+  (table: 'run_attributions' | 'run_patchings') =>
+  (database: Database): unknown =>
+    database.exec(`
+  CREATE TABLE ${table} (
     number INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     created_at INTEGER NOT NULL,
@@ -49,7 +51,7 @@ const attributions = (database: Database): unknown =>
     format INTEGER NOT NULL,
     contents BLOB NOT NULL
   );
-  CREATE INDEX run_attributions_run ON run_attributions (run, number);
+  CREATE INDEX ${table}_run ON ${table} (run, number);
   `)
 
-export const migrations: readonly ((database: Database) => void)[] = [first, attributions]
+export const migrations: readonly ((database: Database) => void)[] = [first, findings('run_attributions'), findings('run_patchings')]

@@ -3,15 +3,15 @@
  * W_dec to what the SAE gives, whatever the other features do.
  */
 import type { GraphBuilder, Value } from '../onnx/graph.ts'
-import { mapWeight } from '../onnx/weights.ts'
+import { pickFromWeight } from '../onnx/weights.ts'
 import type { MappedSae } from './sae.ts'
 
 /** Rows of W_dec as they are stored, in float32: [..., dOut] for features [...] (int64, two axes). */
 export function decoderRows(graph: GraphBuilder, { weights: { decoder } }: MappedSae, features: Value): Value {
-  if (decoder.columnMajor !== true) return graph.cast(graph.gather(mapWeight(graph, decoder), features), 'float32')
+  if (decoder.columnMajor !== true) return pickFromWeight(graph, decoder, features)
   const [dSae = 0, dOut = 0] = decoder.shape
-  const columns = graph.gather(mapWeight(graph, { ...decoder, shape: [dOut, dSae], columnMajor: false }), features, 1)
-  return graph.cast(graph.transpose(columns, [1, 2, 0]), 'float32')
+  const columns = pickFromWeight(graph, { ...decoder, shape: [dOut, dSae], columnMajor: false }, features, 1)
+  return graph.transpose(columns, [1, 2, 0])
 }
 
 /** Which features change in each row, and by how much: `features` [variant, edit], `changes` [variant, position, edit]. */

@@ -223,6 +223,23 @@ export function measureSae(graph: GraphBuilder, compared: Compared, measured: Va
   }
 }
 
+/**
+ * Active features where they count; names of graph outputs, as long as there are such: places `position * dSae + feature` (int32, ascending)
+ * and the activations there.
+ */
+export interface SparseActivations {
+  readonly places: string
+  readonly values: string
+}
+
+/** Adds an SAE's active features. `counted` [1, position, 1] is true where a position counts. A NaN is not active. */
+export function sparseActivations(graph: GraphBuilder, actsPost: Value, counted: Value): SparseActivations {
+  const active = graph.and(graph.greater(actsPost, graph.scalar(0)), counted)
+  const places = graph.placesOf(graph.reshape(active, [-1]))
+  const values = graph.gather(graph.reshape(actsPost, [-1]), places)
+  return { places: graph.output(graph.cast(places, 'int32')), values: graph.output(values) }
+}
+
 /** What an evaluation wants of an SAE; names of graph outputs, each [row, position] unless said otherwise. */
 export interface SaeEvaluation extends TargetComparison {
   /** Sum of the activations. */

@@ -1,20 +1,16 @@
 /** Token and position embeddings: rows of a stored matrix, upcast once they are picked. */
 import type { StoredTensor } from '../checkpoint/tensor.ts'
 import type { Value } from '../onnx/graph.ts'
-import { mapWeight } from '../onnx/weights.ts'
+import { pickFromWeight } from '../onnx/weights.ts'
 import type { HookedGraph } from './hooked-graph.ts'
 import { positions } from './positions.ts'
 
-function rowsOf({ graph }: HookedGraph, matrix: StoredTensor, places: Value): Value {
-  return graph.cast(graph.gather(mapWeight(graph, matrix), places), 'float32')
-}
-
 /** The rows [row, position, dModel] of token ids (graph input `ids`, int64 [row, position]). */
 export function embedTokens(g: HookedGraph, matrix: StoredTensor): Value {
-  return rowsOf(g, matrix, g.graph.input('ids', 'int64', ['row', 'position']))
+  return pickFromWeight(g.graph, matrix, g.graph.input('ids', 'int64', ['row', 'position']))
 }
 
 /** The rows [1, position, dModel] of the positions. */
 export function embedPositions(g: HookedGraph, matrix: StoredTensor): Value {
-  return g.graph.unsqueeze(rowsOf(g, matrix, g.graph.cast(positions(g), 'int64')), [0])
+  return g.graph.unsqueeze(pickFromWeight(g.graph, matrix, g.graph.cast(positions(g), 'int64')), [0])
 }

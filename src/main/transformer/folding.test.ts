@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { processingFlag } from '../../contract/run.ts'
 import { openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { golden, index, tensorsOf, type Values } from '../inference/golden/golden-data.ts'
-import { createSession } from '../inference/sessions.ts'
+import { cpu, createSession } from '../inference/sessions.ts'
 import { GraphBuilder, type Value } from '../onnx/graph.ts'
 import { mapAsFloat32 } from '../onnx/weights.ts'
 import type { Transformer } from './family.ts'
@@ -64,7 +64,7 @@ class ReplacingGraph implements HookedGraph {
   }
 
   async run(transformer: Transformer): Promise<Map<string, Values>> {
-    const session = await createSession(this.graph.encode(), 'cpu')
+    const session = await createSession(this.graph.encode(), cpu)
     const ids = BigInt64Array.from({ length: positions }, (_, position) => BigInt(firstId + position))
     const feeds = new Map<string, Tensor>([['ids', new Tensor('int64', ids, [1, positions])]])
     for (const [name, { data, shape }] of transformer.positionInputs(0, positions)) feeds.set(name, new Tensor('float32', data, shape))

@@ -1,7 +1,7 @@
 /** Linear layers as they lie in checkpoints, applied to activations with leading axes [row, position]. */
 import type { StoredTensor } from '../checkpoint/tensor.ts'
 import type { Value } from '../onnx/graph.ts'
-import { mapAsFloat32, multiplyTransposed } from '../onnx/weights.ts'
+import { mapAsFloat32, multiplyInOut, multiplyTransposed } from '../onnx/weights.ts'
 import type { HookedGraph } from './hooked-graph.ts'
 
 /** A layer with its weight as stored: PyTorch's Linear is [out, in], GPT-2's Conv1D [in, out]. */
@@ -28,7 +28,7 @@ function apply({ graph }: HookedGraph, x: Value, { weight, stored }: Linear, tai
   const [rows = 0, columns = 0] = weight.shape
   const flat = graph.reshape(x, [-1, stored === 'out-in' ? columns : rows])
   const added = bias === null ? undefined : mapAsFloat32(graph, bias)
-  const out =
-    stored === 'out-in' ? multiplyTransposed(graph, flat, weight, added) : graph.linearInOut(flat, mapAsFloat32(graph, weight), added)
+  const multiply = stored === 'out-in' ? multiplyTransposed : multiplyInOut
+  const out = multiply(graph, flat, weight, added, graph.placement.products)
   return graph.reshape(out, graph.concatenate([graph.shapeOf(x, 0, 2), graph.integers(tail)], 0))
 }

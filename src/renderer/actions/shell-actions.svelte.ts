@@ -3,6 +3,7 @@ import type { ActionId } from '../../contract/actions.ts'
 import { RunExport } from '../components/export-menu/run-export.svelte.ts'
 import { edits } from '../state/edits.svelte.ts'
 import { evaluation } from '../state/evaluation.svelte.ts'
+import { harvest } from '../state/harvest.svelte.ts'
 import { explanationImport } from '../state/import.svelte.ts'
 import { hashOf, navigation } from '../state/navigation.svelte.ts'
 import { notices } from '../state/notices.svelte.ts'
@@ -22,7 +23,7 @@ import { nextZoom } from '../state/zoom.ts'
 import type { Action, Behaviour, Behaviours } from './registry.svelte.ts'
 
 /** Views that have a prompt of their own to write. */
-const promptViews = ['compare', 'features', 'attribution', 'test-prompt', 'generate', 'hooks', 'lens']
+const promptViews = ['compare', 'features', 'attribution', 'patching', 'test-prompt', 'generate', 'hooks', 'lens']
 
 const noModel = 'no model is open'
 const noSae = 'no SAE is open'
@@ -53,6 +54,7 @@ function viewActions(views: readonly string[]): Behaviours {
     ...go('go.compare', 'compare', () => navigation.go(hashOf('compare', [], { token: selection.token ?? undefined }))),
     ...go('go.features', 'features', to('features')),
     ...go('go.attribution', 'attribution', to('attribution')),
+    ...go('go.patching', 'patching', to('patching')),
     ...go('go.explanations', 'explanations', to('explanations')),
     ...go('go.test-prompt', 'test-prompt', to('test-prompt')),
     ...go('go.generate', 'generate', to('generate')),
@@ -152,7 +154,8 @@ function generalActions(): Behaviours {
     'go.back': { act: () => navigation.back(), why: navigation.canGoBack ? undefined : 'there is nothing before this' },
     'go.forward': { act: () => navigation.forward(), why: navigation.canGoForward ? undefined : 'there is nothing after this' },
     'explanations.import': { act: () => (explanationImport.open = true) },
-    'explanations.sync': { act: () => explanationSync.show() }
+    'explanations.sync': { act: () => explanationSync.show() },
+    'explanations.harvest': { act: () => harvest.show() }
   }
 }
 

@@ -55,6 +55,13 @@ export const widgetKeys: readonly WidgetKeys[] = [
     ]
   },
   {
+    where: 'In the two prompts of Patching',
+    keys: [
+      { chords: ['Enter'], does: 'Take a token of the source; put it down at a token of the prompt' },
+      { chords: ['Escape'], does: 'Let it go' }
+    ]
+  },
+  {
     where: 'In the search for explanations',
     keys: [
       { chords: ['ArrowUp', 'ArrowDown'], does: 'Previous, next hit' },

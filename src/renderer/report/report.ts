@@ -89,7 +89,10 @@ function facts({ request, result, kept }: ExportedRun): Html {
       return words === null ? [] : [['edits', html`${variant.name}: ${words}${inWhat(variant)}`]]
     }),
     ['metrics over', request.metricPositions === 'all' ? 'all tokens' : 'all but special tokens'],
-    ['computed by', `ONNX Runtime, ${result.provider}, float32`],
+    [
+      'computed by',
+      `ONNX Runtime, ${result.provider}, ${result.precision === 'fp16' ? 'matrices in float16, the rest in float32' : 'float32'}`
+    ],
     ...(kept !== null && kept.tags.length > 0 ? [['tags', kept.tags.join(', ')] as [string, string]] : []),
     ...(kept !== null && kept.notes !== ''
       ? [['notes', html`<span class="text" style="white-space:pre-wrap">${kept.notes}</span>`] as [string, Html]]

@@ -5,12 +5,12 @@ import {
   attributionRequest,
   type FeatureGroup,
   type GroupEffect,
-  type KeptAttribution,
-  type NamedToken,
-  type Quantity
+  type KeptAttribution
 } from '../../contract/attribution.ts'
 import type { ErrorData } from '../../contract/errors.ts'
+import type { Quantity } from '../../contract/quantity.ts'
 import type { RunResult, Token } from '../../contract/run.ts'
+import { namedToken, type WrittenToken } from '../components/token-field/written-token.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { run } from './run.svelte.ts'
@@ -19,16 +19,6 @@ type Request = z.input<typeof attributionRequest>
 
 /** An attribution that is shown; one that is not kept has no number. */
 export type ShownAttribution = Omit<KeptAttribution, 'number'> & { readonly number: number | null }
-
-/** A token as it is written in a field, with its id where a list gave it. */
-export type WrittenToken = { text: string; id: number | null }
-
-/** What a token field means: a chosen token, `#123` as an id, else text. */
-export function namedToken({ text, id }: WrittenToken): NamedToken {
-  if (id !== null) return { id }
-  const [, digits] = /^(?:#|\[)(\d+)\]?$/.exec(text) ?? []
-  return digits === undefined ? { text } : { id: Number(digits) }
-}
 
 /** Whether two attributions measure the same, so that their groups may stand beside each other. */
 function asksTheSame(one: AttributionRequest, other: AttributionRequest): boolean {

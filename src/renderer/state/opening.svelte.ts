@@ -1,8 +1,10 @@
 /** Opening whatever a person picks, types, pastes or drops: a model, an SAE or explanations, judged by content. */
 import type { ErrorData } from '../../contract/errors.ts'
 import type { PathKind } from '../../contract/library.ts'
+import { type OpeningRequest, openingRequest } from '../../contract/opening.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { explanationImport } from './import.svelte.ts'
+import { navigation } from './navigation.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { run } from './run.svelte.ts'
 import { workspace } from './workspace.svelte.ts'
@@ -74,7 +76,7 @@ class Opening {
   /** As `tryOpen`, for where no picker is open to show the error: it stands in a notice. */
   async openPath(path: string, want: FolderPurpose['want']): Promise<void> {
     const error = await this.tryOpen(path, want)
-    if (error !== null) notices.show({ level: 'error', key: 'open', message: `${path} was not opened.`, error })
+    if (error !== null) this.#showError(path, error)
   }
 
   /**
@@ -90,6 +92,35 @@ class Opening {
     if (explanations.length === 0) return
     explanationImport.open = true
     await explanationImport.start(explanations)
+  }
+
+  /** Opens what the app was asked from outside to open. What a link names is opened and nothing is run. */
+  async openAsked(asked: unknown): Promise<void> {
+    for (const request of openingRequest.array().parse(asked)) {
+      if (request.kind === 'files') await this.openDropped(request.paths)
+      else if (request.kind === 'address') navigation.go(request.hash)
+      else if (request.kind === 'link') await this.#openLinked(request)
+      else {
+        const { message, hint } = request
+        notices.show({ level: 'error', key: 'open', message, error: { kind: 'opening/link', message, hint, mistake: true } })
+      }
+    }
+  }
+
+  async #openLinked({ model, saes }: OpeningRequest & { kind: 'link' }): Promise<void> {
+    if (model !== undefined) {
+      if (await workspace.openModel(model)) run.clear()
+      else if (workspace.modelError !== null) this.#showError(model, workspace.modelError)
+      if (workspace.modelError !== null) return
+    }
+    for (const sae of saes) {
+      const opened = await workspace.addSae(sae)
+      if (!opened && workspace.saeError !== null) this.#showError(sae, workspace.saeError)
+    }
+  }
+
+  #showError(path: string, error: ErrorData): void {
+    notices.show({ level: 'error', key: 'open', message: `${path} was not opened.`, error })
   }
 
   /** What a path holds; null where it cannot be looked at, which opening it says better. */

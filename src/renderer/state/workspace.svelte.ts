@@ -6,6 +6,7 @@ import type { ModelSummary, SaeSummary } from '../../contract/library.ts'
 import type { LayerOrder, Processing, RunRequest, RunSae, runRequest, SplicePositions } from '../../contract/run.ts'
 import { client, errorOf } from './connection.svelte.ts'
 import { columnsOf, columnsWithout, type EditColumn, isEdited } from './edited-variants.ts'
+import { mirrorSources } from './mirror-sources.svelte.ts'
 import { notices } from './notices.svelte.ts'
 import { PromptDraft } from './prompt-draft.svelte.ts'
 import { runNameOf } from './run-name.ts'
@@ -102,9 +103,11 @@ class Workspace {
     })
   }
 
-  /** The open SAE of a source; undefined where there is none. */
+  /** The open SAE of a source, also of one that was harvested with it; undefined where there is none. */
   saeOfSource(source: string | null): OpenSae | undefined {
-    return source === null ? undefined : this.saes.find(sae => sourceOf(sae) === source)
+    if (source === null) return undefined
+    const own = mirrorSources.aboutOwn(source)
+    return this.saes.find(sae => sourceOf(sae) === source) ?? this.saes.find(({ summary }) => summary.path === own?.sae.path)
   }
 
   /** The colour of an open SAE. */

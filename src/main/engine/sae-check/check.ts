@@ -69,6 +69,7 @@ async function prepare(request: SaeCheckRequest, { home }: CheckServices) {
     // Both ways of counting come out of one pass: without special tokens, and with them beside it.
     metricPositions: 'no-special',
     provider: request.provider,
+    precision: request.precision,
     hooks: 'none',
     cacheFolder: path.join(home, 'cache')
   }

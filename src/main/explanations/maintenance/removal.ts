@@ -167,6 +167,7 @@ export function removeSources(database: Database, sources: readonly string[], co
         database.prepare('INSERT INTO removals (source, model, layer) SELECT id, model, layer FROM sources WHERE id = ?').run(source)
         database.prepare('DELETE FROM sources WHERE id = ?').run(source)
         database.prepare('DELETE FROM source_summaries WHERE source = ?').run(source)
+        database.prepare('DELETE FROM harvests WHERE source = ?').run(source)
         forgetImports(database, source)
       }
     })

@@ -11,7 +11,7 @@ import { CompiledPlans } from '../compiled.ts'
 import type { AnswersJob } from '../messages.ts'
 import { OpenModels } from '../models.ts'
 import { defaultBudget } from '../plan.ts'
-import { golden, index, promptOf, readingOf, runAndSave } from './golden-data.ts'
+import { golden, goldenProvider, index, promptOf, readingOf, runAndSave } from './golden-data.ts'
 import { membersOf, saeCase, splicesOf } from './sae-cases.ts'
 
 const clean: Variant = { name: 'clean', splices: [] }
@@ -19,7 +19,7 @@ const cacheFolder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-answers-'))
 afterAll(() => fs.rm(cacheFolder, { recursive: true, force: true }))
 
 function scored(job: Pick<AnswersJob, 'model' | 'prompt' | 'answers' | 'processing' | 'layerOrder'> & Partial<AnswersJob>) {
-  const whole: AnswersJob = { saes: [], variants: [clean], provider: 'cpu', prependSpace: true, topK: 10, cacheFolder, ...job }
+  const whole: AnswersJob = { saes: [], variants: [clean], provider: goldenProvider, prependSpace: true, topK: 10, cacheFolder, ...job }
   return scoreAnswers(whole, { models: new OpenModels(), plans: new CompiledPlans(1), budget: defaultBudget }, async () => undefined)
 }
 

@@ -3,8 +3,9 @@ import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type AttributionRequest, attributionRequest, type Quantity } from '../../../contract/attribution.ts'
+import { type AttributionRequest, attributionRequest } from '../../../contract/attribution.ts'
 import { fromMaybeNumber } from '../../../contract/numbers.ts'
+import type { Quantity } from '../../../contract/quantity.ts'
 import type { FeatureEdit, Variant } from '../../../contract/run.ts'
 import { attribute } from '../attribution.ts'
 import { CompiledPlans } from '../compiled.ts'
@@ -12,7 +13,19 @@ import type { AttributionJob, InferenceJob, InferredAttribution } from '../messa
 import { OpenModels } from '../models.ts'
 import { defaultBudget, type StageBudget } from '../plan.ts'
 import type { Pause } from '../run.ts'
-import { expectValues, golden, logSoftmax, promptOf, readingOf, runAndSave, tensorsOf, type Values, variantOf } from './golden-data.ts'
+import {
+  expectValues,
+  golden,
+  goldenProvider,
+  logSoftmax,
+  promptOf,
+  readingOf,
+  requireGoldenProvider,
+  runAndSave,
+  tensorsOf,
+  type Values,
+  variantOf
+} from './golden-data.ts'
 import { clean, membersOf, type SaeRun, saeCase, saeIndex } from './sae-cases.ts'
 
 const cacheFolder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-attribution-'))
@@ -35,11 +48,13 @@ async function attributed(
     keepWith: ___,
     ...request
   } = attributionRequest.parse({ ...rest, sae: { name: sae.name, path: sae.path } })
-  return attribute(
-    { ...request, processing, sae, provider: 'cpu', cacheFolder },
+  const result = await attribute(
+    { ...request, processing, sae, provider: goldenProvider, cacheFolder },
     { models: new OpenModels(), plans: new CompiledPlans(), budget },
     pause
   )
+  requireGoldenProvider(goldenProvider, result)
+  return result
 }
 
 /** One SAE, its prompt and reading. */

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type EvaluationResult, saelensMetrics } from '../../../contract/evaluation.ts'
 import { evaluateHere } from '../../engine/evaluation-fixture.ts'
-import { expectValues, golden, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
+import { expectValues, golden, goldenProvider, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
 import { isTranscoder, membersOf, type SaeEntry, saeCase, saeIndex } from './sae-cases.ts'
 
 const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-golden-'))
@@ -40,6 +40,7 @@ async function evaluatePrompt(entry: SaeEntry, variant: string, ids: readonly nu
     countSpecial: true,
     specialIds: [ids[0]],
     featureDensity: true,
+    provider: goldenProvider,
     ...readingOf(variant)
   })
 }

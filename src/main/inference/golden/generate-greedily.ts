@@ -8,6 +8,7 @@ import { generate } from '../generate.ts'
 import type { GenerationJob, GenerationStep } from '../messages.ts'
 import { OpenModels } from '../models.ts'
 import { defaultBudget, type StageBudget } from '../plan.ts'
+import { goldenProvider, requireGoldenProvider } from './golden-files.ts'
 import { clean } from './sae-cases.ts'
 
 const cacheFolder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-generation-'))
@@ -23,7 +24,7 @@ export async function generated(
   const whole: GenerationJob = {
     saes: [],
     variants: [clean],
-    provider: 'cpu',
+    provider: goldenProvider,
     sampling: greedy,
     maxNewTokens: 10,
     samples: 1,
@@ -42,5 +43,6 @@ export async function generated(
     async () => undefined,
     step => steps.push(step)
   )
+  requireGoldenProvider(whole.provider, result)
   return { result, steps }
 }

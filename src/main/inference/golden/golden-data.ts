@@ -4,7 +4,19 @@ import { fromMaybeNumber } from '../../../contract/numbers.ts'
 import type { InferenceResult } from '../messages.ts'
 import { logSoftmax, type Values } from './golden-files.ts'
 
-export { golden, index, logSoftmax, promptOf, readingOf, runAndSave, tensorsOf, type Values, variantOf } from './golden-files.ts'
+export {
+  golden,
+  goldenProvider,
+  index,
+  logSoftmax,
+  promptOf,
+  readingOf,
+  requireGoldenProvider,
+  runAndSave,
+  tensorsOf,
+  type Values,
+  variantOf
+} from './golden-files.ts'
 
 /** `|a - b| <= absolute + relative * max|b|` everywhere; infinities in the same places. Names the worst element. */
 export function expectClose(name: string, actual: Values | undefined, expected: Values, absolute: number, relative: number): void {

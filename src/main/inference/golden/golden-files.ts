@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { type ProcessingFlag, processingFlag } from '../../../contract/run.ts'
+import { type ProcessingFlag, type Provider, processingFlag, provider } from '../../../contract/run.ts'
 import { readSafetensors } from '../../checkpoint/safetensors.ts'
 import { readTensor } from '../../checkpoint/values.ts'
 import { CompiledPlans } from '../compiled.ts'
@@ -18,6 +18,15 @@ const goldenFolder = fileURLToPath(new URL('../../../../fixtures/golden', import
 /** A path below the golden folder. */
 export function golden(...parts: string[]): string {
   return path.join(goldenFolder, ...parts)
+}
+
+/** What runs the cases: the CPU, unless the whole of them is held to the golden data on another provider. */
+export const goldenProvider = provider.exclude(['auto']).parse(process.env.SPLICE_GOLDEN_PROVIDER ?? 'cpu')
+
+/** Throws where something else ran than was to be compared: a device that fails gives way to the CPU. */
+export function requireGoldenProvider(asked: Provider, ran: { readonly provider: string; readonly warnings?: readonly string[] }): void {
+  if (asked !== goldenProvider || ran.provider === asked) return
+  throw new Error(`${asked} was to be compared, but ${ran.provider} ran: ${ran.warnings?.join('; ') ?? ''}`)
 }
 
 const ids = z.object({ ids: z.array(z.int()) })
@@ -85,7 +94,7 @@ export async function runAndSave(
       topK: 10,
       topFeatures: 20,
       metricPositions: 'no-special',
-      provider: 'cpu',
+      provider: goldenProvider,
       cacheFolder: folder,
       hooks: 'all',
       save: { file },
@@ -96,6 +105,7 @@ export async function runAndSave(
       { models: new OpenModels(), plans: new CompiledPlans(), budget },
       async () => undefined
     )
+    requireGoldenProvider(whole.provider, result)
     return { result, saved: await tensorsOf(file) }
   } finally {
     await fs.rm(folder, { recursive: true, force: true })

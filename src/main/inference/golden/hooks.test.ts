@@ -12,7 +12,7 @@ import { KeptActivations } from '../kept-activations.ts'
 import type { HookJob, InferenceJob } from '../messages.ts'
 import { OpenModels } from '../models.ts'
 import { defaultBudget, type StageBudget } from '../plan.ts'
-import { expectHook, expectValues, golden, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
+import { expectHook, expectValues, golden, goldenProvider, promptOf, readingOf, tensorsOf, type Values } from './golden-data.ts'
 import { modelCases } from './model-cases.ts'
 import { clean, isTranscoder, membersOf, saeCase, saeIndex, splicesOf } from './sae-cases.ts'
 
@@ -32,7 +32,7 @@ function jobOf(
     topK: 10,
     topFeatures: 20,
     metricPositions: 'no-special',
-    provider: 'cpu',
+    provider: goldenProvider,
     cacheFolder,
     hooks: 'all',
     ...job

@@ -10,7 +10,19 @@ import { readLens } from '../lens.ts'
 import type { InferenceJob, LensJob } from '../messages.ts'
 import { OpenModels } from '../models.ts'
 import { defaultBudget, type StageBudget } from '../plan.ts'
-import { expectClose, expectValues, golden, logSoftmax, promptOf, readingOf, tensorsOf, type Values, variantOf } from './golden-data.ts'
+import {
+  expectClose,
+  expectValues,
+  golden,
+  goldenProvider,
+  logSoftmax,
+  promptOf,
+  readingOf,
+  requireGoldenProvider,
+  tensorsOf,
+  type Values,
+  variantOf
+} from './golden-data.ts'
 import { clean, editOf, membersOf, saeCase, saeIndex, splicesOf } from './sae-cases.ts'
 
 const { logit_lens: cases } = z
@@ -40,10 +52,11 @@ async function lensOf(
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-lens-'))
   try {
     const file = path.join(folder, 'lens.safetensors')
-    const rest = { topK: 5, topFeatures: 5, metricPositions: 'no-special', provider: 'cpu', hooks: 'all' } as const
+    const rest = { topK: 5, topFeatures: 5, metricPositions: 'no-special', provider: goldenProvider, hooks: 'all' } as const
     const whole: InferenceJob = { saes: [], ...rest, cacheFolder: folder, save: { file }, ...job }
     const state = { models: new OpenModels(), plans: new CompiledPlans(), budget }
     const lens = await readLens({ job: whole, positions: null, softCap: true, ...options }, state, async () => undefined)
+    requireGoldenProvider(whole.provider, lens)
     return { lens, saved: await tensorsOf(file) }
   } finally {
     await fs.rm(folder, { recursive: true, force: true })

@@ -100,8 +100,64 @@ function list(names: readonly string[]): string {
   return [...new Set(names)].map(name => `\`${name}\``).join(', ')
 }
 
+/** Kinds of numbers whose tolerances are told apart, by the names of tensors. */
+export const kinds: readonly { readonly name: string; readonly isMeant: (tensor: string) => boolean }[] = [
+  { name: 'attention scores', isMeant: tensor => tensor.endsWith('hook_attn_scores') },
+  { name: 'attention patterns', isMeant: tensor => tensor.endsWith('hook_pattern') },
+  { name: "SAEs' activations", isMeant: tensor => /hook_sae_acts_(pre|post)$/.test(tensor) },
+  { name: "SAEs' and transcoders' outputs", isMeant: tensor => /hook_sae_|^transcoder\.|\.transcoder\./.test(tensor) },
+  { name: 'every other hook point', isMeant: () => true }
+]
+
+/** What was measured besides the CPU in float32: WebGPU on SwiftShader, and float16 weights. */
+export interface OtherWays {
+  readonly webgpu: readonly ParityRow[]
+  readonly float16: readonly ParityRow[]
+}
+
+/** Tolerances of float16: of logits, absolute; of hook points, relative. */
+export const float16Tolerance = { logits: 5e-2, hooks: 1e-2 } as const
+
+function otherWaysSection(rows: readonly ParityRow[], { webgpu, float16 }: OtherWays): string {
+  const ways = [rows, webgpu, float16.filter(({ format }) => format === null), float16.filter(({ format }) => format !== null)]
+  const cell = (differences: readonly Difference[], of: 'absolute' | 'relative', isThere = true) =>
+    differences.length > 0 ? shown(largest(differences, of)) : isThere ? 'not measured' : ''
+  const lines = kinds.map(({ name, isMeant }, place) => {
+    // Each tensor is of the first kind that means it.
+    const isOf = (tensor: string) => isMeant(tensor) && !kinds.slice(0, place).some(kind => kind.isMeant(tensor))
+    const cells = ways.map((way, column) =>
+      cell(
+        way.flatMap(row => row.hooks.filter(hook => isOf(hook.name))),
+        'relative',
+        !(column === 2 && name.startsWith('SAE'))
+      )
+    )
+    return [`${name}, relative`, '1e-4 + 1e-3 of the largest', ...cells]
+  })
+  const logits = ways.map(way =>
+    cell(
+      way.flatMap(row => row.logits),
+      'absolute'
+    )
+  )
+  const head = ['kind of number', 'tolerance', 'CPU', 'WebGPU', 'float16, models alone', 'float16, with SAEs']
+  return `## On WebGPU, and in float16
+
+The same cases on WebGPU, with SwiftShader as its GPU (Vulkan in software, as it comes with Chromium): the tolerances are the CPU's. That
+runs the shaders that a GPU would run, but no GPU's own arithmetic: on real GPUs none of it has been run. Active features are the same ones,
+and so are greedy continuations, best predictions and ranks; \`npm run test:all\` runs all that is held to the golden data on WebGPU, \`npm test\`
+some of it.
+
+\`--precision fp16\` holds and multiplies a model's matrices in float16. SwiftShader has no float16, so that was not run on a GPU. What is
+measured is its graph on the CPU, where the runtime rounds the weights to float16 and leaves out most roundings of activations: the error of
+the weights alone. Of models alone the tolerance is ${float16Tolerance.logits} for logits and ${float16Tolerance.hooks} of the largest value for hook points. With SAEs there is none:
+a feature near its threshold, or near the k-th place, may be on or off, and what it adds is there or not.
+
+${table(head, [['logits', '5e-4', ...logits], ...lines])}`
+}
+
 /** The page. */
-export async function parityPage(rows: readonly ParityRow[]): Promise<string> {
+export async function parityPage(rows: readonly ParityRow[], others: OtherWays = { webgpu: [], float16: [] }): Promise<string> {
   const index = recorded.parse(JSON.parse(await fs.readFile(golden('index.json'), 'utf8')))
   const peers = Object.entries(index.peers).map(([name, version]) => `${name} ${version.replace(/,? \(.*/, '').replace(/,.*/, '')}`)
   const lensFiles = index.logit_lens.map(({ file }) => caseOfFile(file))
@@ -123,11 +179,13 @@ ${formatTable(rows)}
 
 ${families.map(({ modelTypes }) => familySection(familyName(modelTypes), rows)).join('\n\n')}
 
+${otherWaysSection(rows, others)}
+
 ## Recorded, not compared on this page
 
 - Folded weights: Splice never writes them; \`src/main/transformer/folding.test.ts\` holds their effects to ${list(index.tl_state.map(({ file }) => caseOfFile(file)))}.
-- Edits of features, ${notVerified}: Splice has none yet. ${list(index.edits.map(({ file }) => caseOfFile(file)))}.
-- The logit lens, ${notVerified}: Splice has none yet. ${list(lensFiles)}.
-- Logit effects of features, ${notVerified}: Splice shows those of the mirror and computes none yet. ${list(index.logit_effects.map(({ sae }) => sae))}.
+- Edits of features: \`edits.test.ts\` and \`generation.test.ts\` in \`src/main/inference/golden\` hold them to ${list(index.edits.map(({ file }) => caseOfFile(file)))}.
+- The logit lens: \`logit-lens.test.ts\` holds it to ${list(lensFiles)}.
+- Logit effects of features: \`logit-effects.test.ts\` holds them to ${list(index.logit_effects.map(({ sae }) => sae))}.
 `
 }

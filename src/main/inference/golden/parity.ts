@@ -1,4 +1,5 @@
 /** How far Splice is from TransformerLens and SAELens on fixtures/golden: the largest differences of every case that it can run. */
+import type { Provider } from '../../../contract/run.ts'
 import { openCheckpoint } from '../../checkpoint/checkpoint.ts'
 import { formats } from '../../sae/formats/registry.ts'
 import { openSae } from '../../sae/open.ts'
@@ -75,10 +76,18 @@ async function compareFile(file: string, saved: ReadonlyMap<string, Values>, nam
   }
 }
 
-async function compareModel({ model, reading, prompt, file }: ModelCase): Promise<Compared> {
+/** What a run saves; throws where the provider gave way to the CPU. */
+async function savedBy(job: Parameters<typeof runAndSave>[0] & { readonly provider: Provider }): Promise<Map<string, Values>> {
+  const { result, saved } = await runAndSave(job)
+  if (job.provider !== 'auto' && result.provider !== job.provider)
+    throw new Error(`${job.provider} did not run: ${result.warnings.join('; ')}`)
+  return saved
+}
+
+async function compareModel({ model, reading, prompt, file }: ModelCase, provider: Provider): Promise<Compared> {
   const { ids } = await promptOf(model, prompt)
-  const { saved } = await runAndSave({ model: golden('models', model), prompt: { ids }, variants: [clean], ...readingOf(reading) })
-  return compareFile(file, variantOf(saved, 'clean'))
+  const job = { provider, model: golden('models', model), prompt: { ids }, variants: [clean], ...readingOf(reading) }
+  return compareFile(file, variantOf(await savedBy(job), 'clean'))
 }
 
 /** A recorded run with SAEs and the case of the index that it belongs to; `kept` are positions that it leaves alone. */
@@ -92,13 +101,13 @@ interface SplicedRun {
   readonly kept?: readonly number[]
 }
 
-async function compareSpliced({ entries, prompt, reading, file, errorTerm, kept }: SplicedRun): Promise<Compared> {
+async function compareSpliced({ entries, prompt, reading, file, errorTerm, kept }: SplicedRun, provider: Provider): Promise<Compared> {
   const model = golden('models', entries[0]?.model ?? '')
   const { ids } = await promptOf(entries[0]?.model ?? '', prompt)
   const saes = entries.flatMap(membersOf)
   const covered = ids.flatMap((_, position): [number, number][] => (kept?.includes(position) === true ? [] : [[position, position + 1]]))
   const spliced = splicesOf('spliced', saes, errorTerm, kept === undefined ? 'all' : covered)
-  const { saved } = await runAndSave({ model, prompt: { ids }, saes, variants: [clean, spliced], ...readingOf(reading) })
+  const saved = await savedBy({ provider, model, prompt: { ids }, saes, variants: [clean, spliced], ...readingOf(reading) })
   const nameHere = (name: string) => (kept === undefined ? name : name.replace(/\.output$/, '.hook_sae_output'))
   return compareFile(file, variantOf(saved, 'spliced'), nameHere)
 }
@@ -134,8 +143,11 @@ async function formatOf({ entries }: SplicedRun): Promise<string> {
   return sae === undefined ? '' : (await openSae(sae.path)).format
 }
 
-/** Runs every case and gives a row for each family, format and reading. `tell` hears how far it is, `fraction` of 1. */
-export async function measureParity(tell: (fraction: number) => void): Promise<ParityRow[]> {
+/**
+ * Runs every case on a provider and gives a row for each family, format and reading. `tell` hears how far it is, `fraction` of 1. Throws
+ * where another provider stands in.
+ */
+export async function measureParity(tell: (fraction: number) => void, provider: Provider = 'cpu'): Promise<ParityRow[]> {
   const works = [
     ...modelCases.map(one => ({
       id: one.model,
@@ -143,11 +155,11 @@ export async function measureParity(tell: (fraction: number) => void): Promise<P
       reading: one.reading,
       file: one.file,
       format: async () => null,
-      compare: () => compareModel(one)
+      compare: () => compareModel(one, provider)
     })),
     ...splicedRuns().map(run => ({
       ...{ id: run.id, model: run.entries[0]?.model ?? '', reading: run.reading, file: run.file },
-      ...{ format: () => formatOf(run), compare: () => compareSpliced(run) }
+      ...{ format: () => formatOf(run), compare: () => compareSpliced(run, provider) }
     }))
   ]
   const rows = new Map<string, ParityRow>()

@@ -14,19 +14,25 @@ export type Config = Readonly<Record<string, unknown>>
 type Rows = number[][]
 type Elementwise = (x: number) => number
 
+/**
+ * What flows on from a place of a layer, by TransformerLens's short names: resid_pre, z (heads behind each other), attn_out, resid_mid,
+ * mlp_out, resid_post. The activation itself where nothing is to be changed.
+ */
+export type Flow = (place: string, layer: number, activation: Rows) => Rows
+
 /** Logits [position][vocabulary] of token ids. */
-export function referenceLogits(config: Config, tensors: Tensors, ids: readonly number[]): Rows {
+export function referenceLogits(config: Config, tensors: Tensors, ids: readonly number[], flow: Flow = (_place, _layer, x) => x): Rows {
   switch (config.model_type) {
     case 'gpt2':
-      return gpt2(config, tensors, ids)
+      return gpt2(config, tensors, ids, flow)
     case 'gpt_neox':
-      return gptNeox(config, tensors, ids)
+      return gptNeox(config, tensors, ids, flow)
     default:
-      return decoder(config, tensors, ids)
+      return decoder(config, tensors, ids, flow)
   }
 }
 
-function gpt2(config: Config, tensors: Tensors, ids: readonly number[]): Rows {
+function gpt2(config: Config, tensors: Tensors, ids: readonly number[], flow: Flow): Rows {
   const t = below(tensors, tensors.has('transformer.wte.weight') ? 'transformer.' : '')
   const heads = number(config.n_head)
   const width = number(config.n_embd)
@@ -35,20 +41,22 @@ function gpt2(config: Config, tensors: Tensors, ids: readonly number[]): Rows {
   let x = ids.map((id, position) => sum(row(t('wte.weight'), id), row(t('wpe.weight'), position)))
   for (let layer = 0; layer < number(config.n_layer); layer++) {
     const h = (name: string) => t(`h.${layer}.${name}`)
+    x = flow('resid_pre', layer, x)
     const qkv = conv1d(layerNorm(x, h('ln_1.weight'), h('ln_1.bias'), epsilon), h('attn.c_attn.weight'), h('attn.c_attn.bias'))
     const part = (index: number) => qkv.map(features => features.slice(index * width, (index + 1) * width))
     let scale = config.scale_attn_weights === false ? 1 : 1 / Math.sqrt(width / heads)
     if (config.scale_attn_by_inverse_layer_idx === true) scale /= layer + 1
-    const mixed = attention(part(0), part(1), part(2), { heads, keyValueHeads: heads, scale, cap: null, window: null })
-    x = add(x, conv1d(mixed, h('attn.c_proj.weight'), h('attn.c_proj.bias')))
+    const mixed = flow('z', layer, attention(part(0), part(1), part(2), { heads, keyValueHeads: heads, scale, cap: null, window: null }))
+    x = flow('resid_mid', layer, add(x, flow('attn_out', layer, conv1d(mixed, h('attn.c_proj.weight'), h('attn.c_proj.bias')))))
     const inner = conv1d(layerNorm(x, h('ln_2.weight'), h('ln_2.bias'), epsilon), h('mlp.c_fc.weight'), h('mlp.c_fc.bias'))
-    x = add(x, conv1d(map(inner, act), h('mlp.c_proj.weight'), h('mlp.c_proj.bias')))
+    const fed = flow('mlp_out', layer, conv1d(map(inner, act), h('mlp.c_proj.weight'), h('mlp.c_proj.bias')))
+    x = flow('resid_post', layer, add(x, fed))
   }
   const head = config.tie_word_embeddings === false ? required(tensors, 'lm_head.weight') : t('wte.weight')
   return linear(layerNorm(x, t('ln_f.weight'), t('ln_f.bias'), epsilon), head)
 }
 
-function gptNeox(config: Config, tensors: Tensors, ids: readonly number[]): Rows {
+function gptNeox(config: Config, tensors: Tensors, ids: readonly number[], flow: Flow): Rows {
   const t = below(tensors, tensors.has('gpt_neox.embed_in.weight') ? 'gpt_neox.' : '')
   const heads = number(config.num_attention_heads)
   const size = number(config.hidden_size) / heads
@@ -64,6 +72,7 @@ function gptNeox(config: Config, tensors: Tensors, ids: readonly number[]): Rows
   let x = ids.map(id => row(t('embed_in.weight'), id))
   for (let layer = 0; layer < number(config.num_hidden_layers); layer++) {
     const l = (name: string) => t(`layers.${layer}.${name}`)
+    x = flow('resid_pre', layer, x)
     const normed = layerNorm(x, l('input_layernorm.weight'), l('input_layernorm.bias'), epsilon)
     const qkv = linear(normed, l('attention.query_key_value.weight'), bias(l, 'attention.query_key_value.bias'))
     const part = (index: number) =>
@@ -71,13 +80,18 @@ function gptNeox(config: Config, tensors: Tensors, ids: readonly number[]): Rows
         Array.from({ length: heads }, (_, head) => features.slice((3 * head + index) * size, (3 * head + index + 1) * size)).flat()
       )
     const options = { heads, keyValueHeads: heads, scale: 1 / Math.sqrt(size), cap: null, window: null }
-    const mixed = attention(rotate(part(0), heads, inverse), rotate(part(1), heads, inverse), part(2), options)
-    const attended = linear(mixed, l('attention.dense.weight'), bias(l, 'attention.dense.bias'))
-    const after = add(x, attended)
-    const read = config.use_parallel_residual === false ? after : x
+    const mixed = flow('z', layer, attention(rotate(part(0), heads, inverse), rotate(part(1), heads, inverse), part(2), options))
+    const attended = flow('attn_out', layer, linear(mixed, l('attention.dense.weight'), bias(l, 'attention.dense.bias')))
+    const isSequential = config.use_parallel_residual === false
+    const after = isSequential ? flow('resid_mid', layer, add(x, attended)) : add(x, attended)
+    const read = isSequential ? after : x
     const normedRead = layerNorm(read, l('post_attention_layernorm.weight'), l('post_attention_layernorm.bias'), epsilon)
     const inner = map(linear(normedRead, l('mlp.dense_h_to_4h.weight'), l('mlp.dense_h_to_4h.bias')), act)
-    x = add(after, linear(inner, l('mlp.dense_4h_to_h.weight'), l('mlp.dense_4h_to_h.bias')))
+    x = flow(
+      'resid_post',
+      layer,
+      add(after, flow('mlp_out', layer, linear(inner, l('mlp.dense_4h_to_h.weight'), l('mlp.dense_4h_to_h.bias'))))
+    )
   }
   const untied = tensors.get('embed_out.weight') ?? tensors.get('lm_head.weight')
   const head = config.tie_word_embeddings === true || untied === undefined ? t('embed_in.weight') : untied
@@ -85,7 +99,7 @@ function gptNeox(config: Config, tensors: Tensors, ids: readonly number[]): Rows
 }
 
 /** Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma-2, Gemma-3. */
-function decoder(outer: Config, tensors: Tensors, ids: readonly number[]): Rows {
+function decoder(outer: Config, tensors: Tensors, ids: readonly number[], flow: Flow): Rows {
   const config = outer.text_config === undefined ? outer : object(outer.text_config)
   const type = String(outer.model_type).replace('_text', '')
   const isGemma = type.startsWith('gemma')
@@ -142,6 +156,7 @@ function decoder(outer: Config, tensors: Tensors, ids: readonly number[]): Rows 
     const l = (name: string) => t(`layers.${layer}.${name}.weight`)
     const apply = (rows: Rows, name: string, hasBias: boolean) =>
       linear(rows, l(name), hasBias ? t(`layers.${layer}.${name}.bias`) : undefined)
+    x = flow('resid_pre', layer, x)
     const normed = norm(x, l('input_layernorm'))
     const [q, k, v] = ['q', 'k', 'v'].map(part => apply(normed, `self_attn.${part}_proj`, attentionBias))
     const evened = (rows: Rows, name: string) => {
@@ -151,16 +166,16 @@ function decoder(outer: Config, tensors: Tensors, ids: readonly number[]): Rows 
     const turned = (rows: Rows | undefined, name: string, count: number) => rotate(evened(rows ?? [], name), count, inverseOf(layer))
     const window = isSliding(layer) ? number(config.sliding_window, 4096) : null
     const options = { heads, keyValueHeads, scale, cap: softCap('attn_logit_softcapping', 50), window }
-    const mixed = attention(turned(q, 'q_norm', heads), turned(k, 'k_norm', keyValueHeads), v ?? [], options)
+    const mixed = flow('z', layer, attention(turned(q, 'q_norm', heads), turned(k, 'k_norm', keyValueHeads), v ?? [], options))
     const attended = apply(mixed, 'self_attn.o_proj', outputBias)
-    x = add(x, isSandwich ? norm(attended, l('post_attention_layernorm')) : attended)
+    x = flow('resid_mid', layer, add(x, flow('attn_out', layer, isSandwich ? norm(attended, l('post_attention_layernorm')) : attended)))
     const read = norm(x, l(isSandwich ? 'pre_feedforward_layernorm' : 'post_attention_layernorm'))
     const mlpBias = config.mlp_bias === true
     const gate = map(apply(read, 'mlp.gate_proj', mlpBias), act)
     const up = apply(read, 'mlp.up_proj', mlpBias)
     const inner = gate.map((features, position) => features.map((value, index) => value * at(at(up, position), index)))
     const fed = apply(inner, 'mlp.down_proj', mlpBias)
-    x = add(x, isSandwich ? norm(fed, l('post_feedforward_layernorm')) : fed)
+    x = flow('resid_post', layer, add(x, flow('mlp_out', layer, isSandwich ? norm(fed, l('post_feedforward_layernorm')) : fed)))
   }
   const isTied = outer.tie_word_embeddings ?? config.tie_word_embeddings ?? isGemma
   const untied = tensors.get('lm_head.weight') ?? tensors.get('language_model.lm_head.weight')

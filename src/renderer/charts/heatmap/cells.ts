@@ -1,5 +1,5 @@
 /** The cells of a picture: values that each stand for a whole number of rows and columns of the matrix behind it. */
-import type { Place, Range } from './viewport.ts'
+import type { Extent, Place, Range, Viewport } from './viewport.ts'
 
 /** `values` [row, column] of `rowCount` by `columnCount` cells over these ranges of the matrix. */
 export type Cells = {
@@ -66,4 +66,21 @@ export function isExact(cells: Cells): boolean {
 /** A range in words: `5`, or `5–7` with both ends inside. */
 export function spanText([start, end]: Range): string {
   return end - start === 1 ? String(start) : `${start}–${end - 1}`
+}
+
+/** The picture's cells: where more than one value falls into a cell, that of the largest size stands for all. */
+export function largestCells(values: Float32Array, extent: Extent, { rows, columns }: Viewport, fits: Extent): Cells {
+  const rowsPerCell = Math.max(1, Math.ceil((rows[1] - rows[0]) / Math.max(1, fits.rows)))
+  const columnsPerCell = Math.max(1, Math.ceil((columns[1] - columns[0]) / Math.max(1, fits.columns)))
+  const across = Math.ceil((columns[1] - columns[0]) / columnsPerCell)
+  const cells = new Float32Array(Math.ceil((rows[1] - rows[0]) / rowsPerCell) * across).fill(Number.NaN)
+  for (let row = rows[0]; row < rows[1]; row++) {
+    for (let column = columns[0]; column < columns[1]; column++) {
+      const cell = Math.floor((row - rows[0]) / rowsPerCell) * across + Math.floor((column - columns[0]) / columnsPerCell)
+      const value = values[row * extent.columns + column] ?? Number.NaN
+      const known = cells[cell] ?? Number.NaN
+      if (Number.isNaN(known) || Math.abs(value) > Math.abs(known)) cells[cell] = value
+    }
+  }
+  return { values: cells, rows, columns, rowsPerCell, columnsPerCell }
 }

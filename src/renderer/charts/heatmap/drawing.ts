@@ -57,11 +57,17 @@ export function marginsOf(rows: AxisLabels, columns: AxisLabels, hasNorms: boole
   const left = widest(rows, extent.rows, longestLabel)
   const top = widest(columns, extent.columns, longestColumnLabel)
   return {
-    left: Math.ceil(numbersWidth(rows, extent, measure) + (left === 0 ? 0 : left + 8) + 10),
+    left: Math.ceil(
+      Math.max(numbersWidth(rows, extent, measure) + (left === 0 ? 0 : left + 8), measure(rowsTitle(rows), labelSize, false)) + 10
+    ),
     top: Math.ceil(columns.text === null ? 30 : top + 24),
     right: hasNorms ? normsWidth : 10,
     bottom: 4
   }
+}
+
+function rowsTitle({ title }: AxisLabels): string {
+  return `${title} ↓`
 }
 
 function numbersWidth({ isNumbered }: AxisLabels, { rows }: Extent, measure: Measure): number {
@@ -157,7 +163,7 @@ function drawRowLabels(surface: Surface, { cells, rows, colors }: HeatPicture, g
       align: 'right'
     })
   }
-  surface.text(x - 6, y - 10, `${rows.title} ↓`, { color: colors.muted, size: labelSize, align: 'right' })
+  surface.text(x - 6, y - 10, rowsTitle(rows), { color: colors.muted, size: labelSize, align: 'right' })
 }
 
 function drawColumnLabels(surface: Surface, { cells, columns, colors }: HeatPicture, geometry: Geometry, measure: Measure): void {

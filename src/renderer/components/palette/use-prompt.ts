@@ -5,7 +5,7 @@ import { run } from '../../state/run.svelte.ts'
 import { workspace } from '../../state/workspace.svelte.ts'
 
 /** Views whose numbers follow a change of the prompt. */
-const following = ['compare', 'features', 'hooks', 'lens']
+const following = ['compare', 'features', 'attribution', 'patching', 'hooks', 'lens']
 /** Views that take a prompt and start when they are told to. */
 const waiting = ['test-prompt', 'generate']
 

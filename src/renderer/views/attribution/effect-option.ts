@@ -1,5 +1,6 @@
 /** Effects above and activations below, a pair of bars for each feature, as an ECharts option. */
-import { type AttributionResult, describeQuantity, type FeatureEffect } from '../../../contract/attribution.ts'
+import type { AttributionResult, FeatureEffect } from '../../../contract/attribution.ts'
+import { describeQuantity } from '../../../contract/quantity.ts'
 import type { EChartsCoreOption } from '../../charts/echarts.ts'
 import { finiteOrNull } from '../../state/numbers.ts'
 

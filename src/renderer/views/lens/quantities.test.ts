@@ -1,7 +1,8 @@
 /** What the heat map shows of cells. */
 import { describe, expect, test } from 'vitest'
 import type { LensLayer } from '../../../contract/logit-lens.ts'
-import { boundOf, largestCells, matrixOf, quantityOf } from './quantities.ts'
+import { largestCells } from '../../charts/heatmap/cells.ts'
+import { boundOf, matrixOf, quantityOf } from './quantities.ts'
 
 /** A layer of two positions; nothing follows the second one. */
 const layer = (label: string, logProb: number, rank: number, kl: number): LensLayer => ({

@@ -1,8 +1,6 @@
 /** What the heat map of the logit lens can show of a cell, as numbers that a scale takes. */
 import type { LensLayer, TokenStanding } from '../../../contract/logit-lens.ts'
 import { fromMaybeNumber, type MaybeNumber } from '../../../contract/numbers.ts'
-import type { Cells } from '../../charts/heatmap/cells.ts'
-import type { Extent, Viewport } from '../../charts/heatmap/viewport.ts'
 import { formatNats, formatShare } from '../../state/numbers.ts'
 
 export type QuantityId = 'top' | 'final' | 'actual' | 'kl' | 'final-rank' | 'actual-rank'
@@ -107,23 +105,6 @@ export function matrixOf(
     }
   }
   return values
-}
-
-/** The picture's cells: where more than one value falls into a cell, that of the largest size stands for all. */
-export function largestCells(values: Float32Array, extent: Extent, { rows, columns }: Viewport, fits: Extent): Cells {
-  const rowsPerCell = Math.max(1, Math.ceil((rows[1] - rows[0]) / Math.max(1, fits.rows)))
-  const columnsPerCell = Math.max(1, Math.ceil((columns[1] - columns[0]) / Math.max(1, fits.columns)))
-  const across = Math.ceil((columns[1] - columns[0]) / columnsPerCell)
-  const cells = new Float32Array(Math.ceil((rows[1] - rows[0]) / rowsPerCell) * across).fill(Number.NaN)
-  for (let row = rows[0]; row < rows[1]; row++) {
-    for (let column = columns[0]; column < columns[1]; column++) {
-      const cell = Math.floor((row - rows[0]) / rowsPerCell) * across + Math.floor((column - columns[0]) / columnsPerCell)
-      const value = values[row * extent.columns + column] ?? Number.NaN
-      const known = cells[cell] ?? Number.NaN
-      if (Number.isNaN(known) || Math.abs(value) > Math.abs(known)) cells[cell] = value
-    }
-  }
-  return { values: cells, rows, columns, rowsPerCell, columnsPerCell }
 }
 
 /** How far a scale has to reach for these values. */

@@ -42,7 +42,7 @@ export function settingRows(runs: readonly ComparedRun[]): SettingRow[] {
     }),
     ...(runs.some(hasEdits) ? [row('its edits', ({ request, variant }) => editsInWords(variantOf(request, variant)) ?? 'none')] : []),
     row('metrics over', ({ request }) => (request.metricPositions === 'all' ? 'all tokens' : 'all but special tokens')),
-    row('provider', ({ result }) => result.provider),
+    row('provider', ({ result }) => (result.precision === 'fp16' ? `${result.provider}, matrices in float16` : result.provider)),
     row('Splice', ({ kept }) => kept.version)
   ]
 }
