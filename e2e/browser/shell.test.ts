@@ -367,6 +367,13 @@ describe('About', () => {
     await expect
       .poll(() => page.evaluate(() => navigator.clipboard.readText()))
       .toBe(lines.map((name, at) => `${name} ${values[at]}`).join('\n'))
+    await page.getByTestId('about-licenses').click()
+    const licenses = page.getByTestId('licenses')
+    await licenses.getByText('svelte 5').click()
+    await licenses.getByText('Permission is hereby granted').first().waitFor()
+    await photograph(page, 'licenses')
+    await page.getByTestId('about-versions').click()
+    await about.waitFor()
     await page.keyboard.press('Escape')
   })
 })

@@ -585,13 +585,15 @@ do in Python.
 
 ${exits}
 `,
-  serve: `splice serve [--port N] [--no-open] [--db FILE]
+  serve: `splice serve [--port N] [--no-open] [--only FOLDER]... [--db FILE]
 
 Serves the workbench to a browser on this machine, prints one line with its URL, and stays until Ctrl-C. It listens on
 loopback only; the URL carries a token that is good until it ends. From another machine, tunnel the port with SSH.
 
   --port N                  the port to listen on (any free one)
   --no-open                 does not open a browser
+  --only FOLDER             pages and scripts may name paths in this folder alone, beside Splice's own and the Hugging Face cache;
+                            several times for several folders
 ${everywhere}
 
 ${exits}

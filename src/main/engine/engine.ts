@@ -7,6 +7,7 @@ import { createRouterClient } from '@orpc/server'
 import type { EngineEvent, EngineStatus, Notice } from '../../contract/engine.ts'
 import { toErrorData } from '../../contract/errors.ts'
 import { type Mirror, openMirror } from '../explanations/mirror.ts'
+import { hubCacheFolder } from '../hub/environment.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { openPromptLibrary, type PromptLibrary } from '../library/prompt-library.ts'
@@ -17,6 +18,7 @@ import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { Harvests } from './harvests.ts'
 import { type InferenceChoice, InferenceProcess } from './inference-process.ts'
+import { PathAccess } from './path-access.ts'
 import { makeRouter } from './router.ts'
 import { EngineSettings, inferenceChoice } from './settings.ts'
 import { Syncs } from './syncs.ts'
@@ -31,6 +33,8 @@ export interface EngineOptions {
   readonly readers?: number
   /** Hears of what no request answers, also where nobody watches. */
   readonly onNotice?: (notice: Notice) => void
+  /** The folders that clients may name paths in; any path without it. */
+  readonly only?: readonly string[]
   /** Imports the demo's explanations when they are not in the mirror yet. */
   readonly importDemo?: boolean
 }
@@ -48,6 +52,8 @@ export interface EngineServices {
   readonly history: History
   readonly settings: EngineSettings
   readonly harvests: Harvests
+  /** Null where clients may name any path. */
+  readonly paths: PathAccess | null
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
@@ -69,6 +75,7 @@ class Services implements EngineServices {
   readonly history: History
   readonly settings: EngineSettings
   readonly harvests: Harvests
+  paths: PathAccess | null = null
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
   readonly #onNotice: (notice: Notice) => void
   #announcing: NodeJS.Timeout | null = null
@@ -204,6 +211,7 @@ export async function createEngine(options: EngineOptions = {}) {
   const library = await openLibrary({ home })
   const choice = inferenceChoice(await library.settings())
   const services = new Services(home, library, mirror, choice, options.onNotice ?? (() => undefined))
+  if (options.only !== undefined) services.paths = new PathAccess(options.only, [home, resourcesFolder(), hubCacheFolder()])
   const router = makeRouter(services)
   // A command does its own work and no other; whoever stays open tidies up.
   if ((options.readers ?? 0) > 0) void services.settleMirror()

@@ -1,10 +1,13 @@
 /** The engine process: serves the contract to whatever its parent connects, until the parent is gone. */
 
+import { z } from 'zod'
 import { toErrorData } from '../../contract/errors.ts'
 import { createEngine } from './engine.ts'
 import { Peers } from './peers.ts'
 
 const { SPLICE_DB } = process.env
+/** Folders that clients may name paths in, as its host was told. */
+const only = z.array(z.string()).optional()
 
 /** One may count while the other searches. */
 const mirrorReaders = 2
@@ -27,7 +30,12 @@ function tell(message: object, then: () => void = () => undefined): void {
 }
 
 try {
-  const engine = await createEngine({ db: SPLICE_DB === '' ? undefined : SPLICE_DB, importDemo: true, readers: mirrorReaders })
+  const engine = await createEngine({
+    db: SPLICE_DB === '' ? undefined : SPLICE_DB,
+    only: only.parse(process.argv[2] === undefined ? undefined : JSON.parse(process.argv[2])),
+    importDemo: true,
+    readers: mirrorReaders
+  })
   peers = new Peers(engine.router, message => tell(message))
   for (const message of waiting.splice(0)) peers.receive(message)
   tell({ kind: 'ready' })

@@ -23,6 +23,7 @@ import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
+import { readLicenses } from './licenses.ts'
 import { checkLogits } from './logit-check.ts'
 import { readLens } from './logit-lens.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
@@ -52,8 +53,9 @@ export function makeRouter(services: EngineServices) {
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
-  const os = implement(contract).use(async ({ next }) => {
+  const os = implement(contract).use(async ({ next }, input: unknown) => {
     try {
+      services.paths?.requireAll(input)
       return await next()
     } catch (thrown) {
       if (thrown instanceof ORPCError) throw thrown
@@ -67,6 +69,7 @@ export function makeRouter(services: EngineServices) {
         await services.inference.ready()
         return aboutSplice(services.home, services.inference.providers)
       }),
+      licenses: os.engine.licenses.handler(() => readLicenses()),
       watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
       unload: os.engine.unload.handler(async () => {
         await services.inference.restart()
@@ -87,7 +90,7 @@ export function makeRouter(services: EngineServices) {
       inspect: os.library.inspect.handler(({ input }) => library.inspect(input.path)),
       findSaes: os.library.findSaes.handler(({ input, signal }) => library.findSaes(input.path, signal)),
       recent: os.library.recent.handler(() => library.recent()),
-      browse: os.library.browse.handler(({ input }) => library.browse(input.path)),
+      browse: os.library.browse.handler(({ input }) => library.browse(input.path ?? services.paths?.start)),
       identify: os.library.identify.handler(({ input }) => library.identify(input.path)),
       folders: os.library.folders.handler(() => library.folders()),
       onDisk: os.library.onDisk.handler(() => library.onDisk()),

@@ -29,6 +29,8 @@ export interface SupervisorOptions {
   readonly entry?: string
   /** The mirror's file; the home's by default. */
   readonly db?: string
+  /** The folders that clients may name paths in; any path without it. */
+  readonly only?: readonly string[]
   /** A process is started, at first and again after each death: it can be connected to. */
   readonly onStart?: () => void
   /** It is open and answers. */
@@ -66,7 +68,8 @@ export class EngineSupervisor {
   start(): void {
     let reason: string | null = null
     let error: unknown
-    const child = fork(this.#options.entry ?? processEntry('engine'), [], {
+    const { only } = this.#options
+    const child = fork(this.#options.entry ?? processEntry('engine'), only === undefined ? [] : [JSON.stringify(only)], {
       execPath: this.#options.node,
       execArgv: [],
       serialization: 'advanced',
