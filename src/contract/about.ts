@@ -17,3 +17,6 @@ export const about = z.object({
   home: z.string()
 })
 export type About = z.infer<typeof about>
+
+/** A text about this Splice that a person may share after reading it; it names no folders. */
+export const diagnostics = z.object({ text: z.string() })

@@ -4,7 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
-import { about } from './about.ts'
+import { about, diagnostics } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
 import { attributionEvent, attributionRequest, keptAttribution } from './attribution.ts'
 import { modelConfig, saeConfig } from './configs.ts'
@@ -95,6 +95,7 @@ export const contract = {
     status: procedure.output(engineStatus),
     /** Versions, and where the home is. */
     about: procedure.output(about),
+    diagnostics: procedure.output(diagnostics),
     /** The status at once, then every change of it and every notice. */
     watch: procedure.output(eventIterator(engineEvent)),
     settings: procedure.output(settings),

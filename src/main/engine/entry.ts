@@ -4,7 +4,9 @@ import { toErrorData } from '../../contract/errors.ts'
 import { createEngine } from './engine.ts'
 import { Peers } from './peers.ts'
 
-const { SPLICE_DB } = process.env
+const { SPLICE_DB, SPLICE_LAST_DEATH } = process.env
+// Processes that this one starts are no business of it.
+delete process.env.SPLICE_LAST_DEATH
 
 /** One may count while the other searches. */
 const mirrorReaders = 2
@@ -27,7 +29,13 @@ function tell(message: object, then: () => void = () => undefined): void {
 }
 
 try {
-  const engine = await createEngine({ db: SPLICE_DB === '' ? undefined : SPLICE_DB, importDemo: true, readers: mirrorReaders })
+  const engine = await createEngine({
+    db: SPLICE_DB === '' ? undefined : SPLICE_DB,
+    importDemo: true,
+    readers: mirrorReaders,
+    repairs: true
+  })
+  if (SPLICE_LAST_DEATH !== undefined) engine.noteDeath(SPLICE_LAST_DEATH)
   peers = new Peers(engine.router, message => tell(message))
   for (const message of waiting.splice(0)) peers.receive(message)
   tell({ kind: 'ready' })

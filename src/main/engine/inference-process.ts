@@ -36,9 +36,17 @@ import {
 } from '../inference/messages.ts'
 import type { ProcessChoice } from '../inference/standards.ts'
 import { processEntry } from './process-entry.ts'
+import { Turns } from './turns.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
 const cancelPatience = 150
+
+/** How many jobs of a kind may wait for their turn; what comes then is refused. */
+export const mostWaiting = 256
+
+function cancelledRun(): SpliceError {
+  return new SpliceError('run/cancelled', 'the run was cancelled')
+}
 
 /** Hears what is under way and how far it is, as a fraction of 1. */
 type OnProgress = (stage: string, fraction: number) => void
@@ -75,8 +83,7 @@ export class InferenceProcess {
   #nextId = 1
   #closed = false
   readonly #requests = new Map<number, Request>()
-  /** The ends of what waits for its turn. */
-  readonly #queues = { runs: Promise.resolve(), evaluations: Promise.resolve() }
+  readonly #queues = { runs: new Turns(mostWaiting), evaluations: new Turns(mostWaiting) }
   #atWork = 0
   readonly #listener: InferenceListener
   #killedOnPurpose = false
@@ -155,7 +162,7 @@ export class InferenceProcess {
       return
     }
     this.#requests.delete(message.id)
-    if (request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+    if (request.isCancelled) request.reject(cancelledRun())
     else if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
     else request.resolve(message)
   }
@@ -173,7 +180,7 @@ export class InferenceProcess {
       mistake: false,
       hint: 'Run again. If it ends each time, the model may not fit in memory.'
     })
-    const cancelled = new SpliceError('run/cancelled', 'the run was cancelled')
+    const cancelled = cancelledRun()
     const onPurpose = this.#killedOnPurpose
     this.#killedOnPurpose = false
     const requests = [...this.#requests.values()]
@@ -202,7 +209,7 @@ export class InferenceProcess {
     onProgress: OnProgress,
     onStep: Request['onStep'] = () => undefined
   ): Promise<FromInference> {
-    if (signal?.aborted) return Promise.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+    if (signal?.aborted) return Promise.reject(cancelledRun())
     const child = this.start()
     const id = this.#nextId
     this.#nextId += 1
@@ -248,7 +255,7 @@ export class InferenceProcess {
     onProgress: OnProgress,
     { queue = 'runs', onStep }: { readonly queue?: 'runs' | 'evaluations'; readonly onStep?: Request['onStep'] } = {}
   ): Promise<FromInference> {
-    const turn = this.#queues[queue].then(async () => {
+    const work = async (): Promise<FromInference> => {
       this.#atWork += 1
       this.#setState('busy')
       try {
@@ -257,12 +264,8 @@ export class InferenceProcess {
         this.#atWork -= 1
         if (this.#child !== null && this.state === 'busy' && this.#atWork === 0) this.#setState('ready')
       }
-    })
-    this.#queues[queue] = turn.then(
-      () => undefined,
-      () => undefined
-    )
-    return turn
+    }
+    return this.#queues[queue].take(work, signal, cancelledRun)
   }
 
   /** Takes over what an answer says of the process; a graph that the provider refuses runs on the CPU. */
@@ -410,7 +413,7 @@ export class InferenceProcess {
    * `between` is done after the end of the one and before anything runs in the other.
    */
   async restart(between: () => Promise<void> = () => Promise.resolve()): Promise<void> {
-    const turn = Promise.all([this.#queues.runs, this.#queues.evaluations]).then(async () => {
+    const turn = Promise.all([this.#queues.runs.end, this.#queues.evaluations.end]).then(async () => {
       const child = this.#child
       if (this.#closed) return
       if (child === null) return between()
@@ -422,9 +425,8 @@ export class InferenceProcess {
       await between()
       await this.#whenReady.promise
     })
-    const ended = turn.catch(() => undefined)
-    this.#queues.runs = ended
-    this.#queues.evaluations = ended
+    this.#queues.runs.waitFor(turn)
+    this.#queues.evaluations.waitFor(turn)
     await turn
   }
 

@@ -1,0 +1,92 @@
+/** A copy of a database beside it, renewed now and then while it is written to: what a broken file is restored from. */
+import fs from 'node:fs'
+import path from 'node:path'
+import Sqlite, { type Database } from 'better-sqlite3'
+
+/** How old the copy may get while the file changes, in ms. */
+const renewAfter = 10 * 60_000
+/** Pages copied between two turns of the event loop. */
+const pagesAtOnce = 200
+/** A copy above this size, in bytes, is looked at less closely: a whole check would hold up its process. */
+const closelyChecked = 256e6
+
+/** Where the copy of a file lies. */
+export function backupOf(file: string): string {
+  return `${file}.backup`
+}
+
+/** Whether a file is a whole database; a large one is only opened and its tables are read. */
+export function isWhole(file: string, applicationId: number): boolean {
+  let database: Database | null = null
+  try {
+    database = new Sqlite(file, { fileMustExist: true })
+    if (Number(database.pragma('application_id', { simple: true })) !== applicationId) return false
+    if (fs.statSync(file).size > closelyChecked) return Number(database.prepare('SELECT count(*) FROM sqlite_schema').pluck().get()) > 0
+    return database.pragma('quick_check(1)', { simple: true }) === 'ok'
+  } catch {
+    return false
+  } finally {
+    database?.close()
+  }
+}
+
+export class Backups {
+  readonly #file: string
+  readonly #applicationId: number
+  readonly #onFailure: (thrown: unknown) => void
+  readonly #every: number
+  /** When the last one was made or tried, by the clock that nobody sets; null before it is known. */
+  #lastAt: number | null = null
+  #making: Promise<void> = Promise.resolve()
+
+  /** `onFailure` hears why a copy could not be made; the one before stays. */
+  constructor(file: string, applicationId: number, onFailure: (thrown: unknown) => void, every = renewAfter) {
+    this.#file = file
+    this.#applicationId = applicationId
+    this.#onFailure = onFailure
+    this.#every = every
+  }
+
+  #isDue(): boolean {
+    if (this.#lastAt === null) {
+      const made = fs.statSync(backupOf(this.#file), { throwIfNoEntry: false })?.mtimeMs
+      const age = made === undefined ? Number.POSITIVE_INFINITY : Date.now() - made
+      // One from the future says nothing of its age: the clock was set.
+      this.#lastAt = performance.now() - (age < 0 ? Number.POSITIVE_INFINITY : age)
+    }
+    return performance.now() - this.#lastAt >= this.#every
+  }
+
+  /** To be called after a change of the file, which `database` has open: renews the copy in the background where it is old. */
+  afterChange(database: Database): void {
+    try {
+      if (!this.#isDue()) return
+      this.#lastAt = performance.now()
+    } catch (thrown) {
+      this.#onFailure(thrown)
+      return
+    }
+    this.#making = this.#making.then(() => this.#make(database)).catch(this.#onFailure)
+  }
+
+  /** A copy of a broken file must not take the place of a good one. */
+  async #make(database: Database): Promise<void> {
+    const target = backupOf(this.#file)
+    const partial = `${target}.${process.pid}.part`
+    try {
+      const room = fs.statfsSync(path.dirname(this.#file))
+      const bytes = fs.statSync(this.#file).size
+      if (room.bavail * room.bsize < 2 * bytes) throw new Error(`there is no room for a copy of ${bytes} bytes`)
+      await database.backup(partial, { progress: () => pagesAtOnce })
+      if (!isWhole(partial, this.#applicationId)) throw new Error('the copy is not whole')
+      fs.renameSync(partial, target)
+    } finally {
+      for (const end of ['', '-wal', '-shm', '-journal']) fs.rmSync(`${partial}${end}`, { force: true })
+    }
+  }
+
+  /** Settles when no copy is being made. */
+  settled(): Promise<void> {
+    return this.#making
+  }
+}
