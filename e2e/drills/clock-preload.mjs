@@ -11,7 +11,7 @@ const offset = () => {
   }
 }
 
-globalThis.Date = class Date extends RealDate {
+globalThis.Date = class extends RealDate {
   constructor(...args) {
     if (args.length === 0) super(RealDate.now() + offset())
     else super(...args)

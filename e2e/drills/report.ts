@@ -1,6 +1,7 @@
 /** What drills found, as docs/reliability.md has it between its markers. */
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { drills } from './all.ts'
 import type { DrillOutcome } from './drill.ts'
 import type { SoakOutcome } from './soak.ts'
 
@@ -20,7 +21,9 @@ function rowOf({ drill, tried, survived, skipped, losses }: DrillOutcome): strin
 export function tableOf(outcomes: readonly DrillOutcome[], before = ''): string {
   const rows = new Map([...before.matchAll(/^\| `([a-z-]+)` \|.*$/gm)].map(([row, name = '']) => [name, row]))
   for (const outcome of outcomes) rows.set(outcome.drill.name, rowOf(outcome))
-  return [head, ...rows.values()].join('\n')
+  const order = drills.map(({ name }) => name)
+  const sorted = [...rows].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))
+  return [head, ...sorted.map(([, row]) => row)].join('\n')
 }
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0)

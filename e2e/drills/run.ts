@@ -5,13 +5,18 @@
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { drills } from './all.ts'
-import { measureSoak } from './soak.ts'
 import { readPage, soakWords, tableOf, writePage } from './report.ts'
+import { measureSoak } from './soak.ts'
 import { tryDrill } from './try-drill.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { times: { type: 'string' }, seed: { type: 'string' }, write: { type: 'boolean', default: false }, operations: { type: 'string', default: '2000' } }
+  options: {
+    times: { type: 'string' },
+    seed: { type: 'string' },
+    write: { type: 'boolean', default: false },
+    operations: { type: 'string', default: '2000' }
+  }
 })
 const names = [...drills.map(({ name }) => name), 'soak']
 const unknown = positionals.filter(name => !names.includes(name))

@@ -39,7 +39,10 @@ type Operation = (client: Client, random: () => number) => Promise<unknown>
 /** Each with its share of the whole, in percent. */
 const mix: Readonly<Record<string, readonly [share: number, work: Operation]>> = {
   runs: [25, (client, random) => runOn(client, demoRun({ ids: longIds.slice(0, 8 + Math.floor(random() * 40)) }))],
-  searches: [25, (client, random) => client.explanations.search({ query: 'etaoinshrdlu'[Math.floor(random() * 12)] ?? 'e', mode: 'substring' })],
+  searches: [
+    25,
+    (client, random) => client.explanations.search({ query: 'etaoinshrdlu'[Math.floor(random() * 12)] ?? 'e', mode: 'substring' })
+  ],
   counts: [10, client => client.explanations.count({ query: 'time', mode: 'words' })],
   'hook tables': [
     8,
@@ -73,6 +76,16 @@ const mix: Readonly<Record<string, readonly [share: number, work: Operation]>> =
     }
   ],
   notes: [5, (client, random) => client.notebook.writeNote({ source: 'a/b', index: Math.floor(random() * 100), text: `note ${random()}` })]
+}
+
+/** The operation at a place of the whole, in percent. */
+function drawn(place: number): [name: string, work: Operation] {
+  let end = 0
+  for (const [name, [share, work]] of Object.entries(mix)) {
+    end += share
+    if (place < end) return [name, work]
+  }
+  throw new Error('the shares are less than 100')
 }
 
 async function look(standing: Standing): Promise<Held> {
@@ -123,8 +136,7 @@ export async function measureSoak({
   try {
     const client = await standing.client()
     for (let at = 0; at < operations; at += 1) {
-      let left = random() * 100
-      const [name, [, work]] = Object.entries(mix).find(([, [share]]) => (left -= share) < 0) ?? ['runs', mix.runs ?? [0, async () => undefined]]
+      const [name, work] = drawn(random() * 100)
       kinds[name] = (kinds[name] ?? 0) + 1
       await within(work(client, random), `operation ${at} (${name})`)
       if (at + 1 === Math.floor(operations / 2)) middle = await look(standing)

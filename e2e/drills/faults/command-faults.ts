@@ -65,13 +65,14 @@ export const commandInferenceKilled: Drill = {
 export const commandInterrupted: Drill = {
   name: 'command-interrupted',
   fault: 'Command line: Ctrl-C at random moments of run --save, generate, import, search, eval, serve',
-  times: 36,
+  times: 24,
   quick: 2,
   unable: needsLinux,
   async open({ folder, random }) {
     const home = await readyHome(folder)
     const rows = path.join(folder, 'rows.jsonl')
-    const row = (index: number) => JSON.stringify({ id: `r${index}`, modelId: 'm', layer: 'l', index: String(index), description: `d ${index}` })
+    const row = (index: number) =>
+      JSON.stringify({ id: `r${index}`, modelId: 'm', layer: 'l', index: String(index), description: `d ${index}` })
     fs.writeFileSync(rows, Array.from({ length: 100_000 }, (_, index) => row(index)).join('\n'))
     const text = path.join(folder, 'text.txt')
     fs.writeFileSync(text, 'Once upon a time there was a wormhole. '.repeat(400))
@@ -116,7 +117,8 @@ export const commandDiskFull: Drill = {
     const home = await readyHome(folder)
     const disk = mountSmallDisk(path.join(folder, 'disk'), 8)
     const rows = path.join(folder, 'rows.jsonl')
-    const row = (index: number) => JSON.stringify({ id: `r${index}`, modelId: 'm', layer: 'l', index: String(index), description: `d ${index}` })
+    const row = (index: number) =>
+      JSON.stringify({ id: `r${index}`, modelId: 'm', layer: 'l', index: String(index), description: `d ${index}` })
     fs.writeFileSync(rows, Array.from({ length: 100_000 }, (_, index) => row(index)).join('\n'))
     return {
       async attempt(round) {

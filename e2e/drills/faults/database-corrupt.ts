@@ -1,6 +1,7 @@
 /** Files of the home are overwritten, at random places or from their beginning: they are set aside, the host starts, and what was kept is there. */
 import fs from 'node:fs'
 import path from 'node:path'
+import Sqlite from 'better-sqlite3'
 import { backupOf } from '../../../src/main/sqlite/backup.ts'
 import { type Drill, must, needsLinux } from '../drill.ts'
 import { Host } from '../host.ts'
@@ -18,18 +19,26 @@ export const databaseCorrupt: Drill = {
   async open({ folder, random }) {
     const home = path.join(folder, 'home')
     const standing = await Standing.start(home)
-    await until(
-      () => fs.existsSync(backupOf(path.join(home, 'runs.sqlite'))) && fs.existsSync(backupOf(path.join(home, 'notebook.sqlite'))),
-      () => 'no backup of history and notebook was made'
-    )
     return {
       async attempt(round) {
         const name = files[round % files.length] ?? 'runs.sqlite'
         const file = path.join(home, name)
         const { keptAs } = await runOn(await standing.client(), demoRun())
         await (await standing.client()).history.list({})
+        await (await standing.client()).notebook.writeNote({ source: 'a/b', index: 1, text: `note ${round}` })
+        const changed = Date.now()
+        for (const kept of ['runs.sqlite', 'notebook.sqlite']) {
+          await until(
+            () => (fs.statSync(backupOf(path.join(home, kept)), { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed,
+            () => `no backup of ${kept} was made after its change`
+          )
+        }
         await standing.close()
         const isHead = round % 2 === 0 || name === 'mirror.sqlite'
+        // What is in the log alone would hide the noise.
+        const database = new Sqlite(file)
+        database.pragma('wal_checkpoint(TRUNCATE)')
+        database.close()
         const bytes = fs.readFileSync(file)
         const start = isHead ? 0 : 4096 + Math.floor(random() * Math.max(1, bytes.length - 8192))
         for (let at = start; at < Math.min(bytes.length, start + 4096); at += 1) bytes[at] = Math.floor(random() * 256)
@@ -64,8 +73,12 @@ export const databaseCorrupt: Drill = {
             'the broken file was not set aside'
           )
         }
-        // What came after the backup is in the broken file; where its beginning is gone, so is that.
-        must(name === 'runs.sqlite' || runs.runs.some(({ id }) => id === keptAs), 'a run was lost with another file')
+        must(
+          runs.runs.some(({ id }) => id === keptAs),
+          'a run was lost'
+        )
+        const [marks] = await client.notebook.marks({ features: [{ source: 'a/b', index: 1 }] })
+        must(marks?.note?.text === `note ${round}`, 'a note was lost')
         listening.abort()
         await standing.goesOn()
       },

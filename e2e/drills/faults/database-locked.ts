@@ -18,7 +18,10 @@ export const databaseLocked: Drill = {
     return {
       async attempt(round) {
         const client = await standing.client()
-        fs.writeFileSync(file, JSON.stringify({ id: `locked-${round}`, modelId: 'drill', layer: 'locked', index: '1', description: `row ${round}` }))
+        fs.writeFileSync(
+          file,
+          JSON.stringify({ id: `locked-${round}`, modelId: 'drill', layer: 'locked', index: '1', description: `row ${round}` })
+        )
         const locks = ['mirror.sqlite', 'runs.sqlite', 'notebook.sqlite'].map(name => new Sqlite(path.join(home, name)))
         for (const lock of locks) lock.exec('BEGIN IMMEDIATE')
         const isShort = round % 2 === 1

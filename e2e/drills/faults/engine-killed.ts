@@ -5,8 +5,8 @@ import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startHubServer } from '../../hub-server.ts'
 import { type Drill, must, needsLinux } from '../drill.ts'
+import type { Client } from '../host.ts'
 import { until } from '../patience.ts'
-import { type Client } from '../host.ts'
 import { demoRun, endsWell, longIds, runOn, Standing } from '../standing.ts'
 
 const moments = ['run', 'import', 'download', 'settings'] as const
@@ -14,7 +14,13 @@ const rows = 40_000
 
 /** Explanations of a source of its own, a JSON line each. */
 function writeRows(file: string, source: string): void {
-  const row = (index: number) => ({ id: `${source}-${index}`, modelId: 'drill', layer: source, index: String(index), description: `number ${index}` })
+  const row = (index: number) => ({
+    id: `${source}-${index}`,
+    modelId: 'drill',
+    layer: source,
+    index: String(index),
+    description: `number ${index}`
+  })
   fs.writeFileSync(file, Array.from({ length: rows }, (_, index) => JSON.stringify(row(index))).join('\n'))
 }
 
@@ -26,7 +32,7 @@ async function importOn(client: Client, file: string): Promise<{ imported: numbe
 export const engineKilled: Drill = {
   name: 'engine-killed',
   fault: 'Engine killed (SIGKILL) in a run, an import, a download, a change of the settings',
-  times: 24,
+  times: 16,
   quick: 1,
   unable: needsLinux,
   async open({ folder, random }) {
@@ -67,17 +73,23 @@ export const engineKilled: Drill = {
         const { imported, skipped } = await importOn(await standing.client(), file)
         must(imported + skipped === rows, `the import has ${imported + skipped} rows, not ${rows}`)
         const client = await standing.client()
-        const { total } = await client.explanations.count({ query: 'number', mode: 'substring', source: `drill/${source}` })
+        const { total } = await client.explanations.count({
+          query: 'number',
+          mode: 'substring',
+          source: `drill/${source}`,
+          countFor: 60_000
+        })
         must(total === rows, `the mirror has ${total} rows of the import, not ${rows}`)
         for await (const event of await client.mirror.check()) {
-          if (event.type === 'result') must(event.result.problems.length === 0, `the mirror is not whole: ${event.result.problems.join('; ')}`)
+          if (event.type === 'result')
+            must(event.result.problems.length === 0, `the mirror is not whole: ${event.result.problems.join('; ')}`)
         }
         for await (const _ of await client.mirror.remove({ sources: [`drill/${source}`], what: 'everything' }));
         fs.rmSync(file)
       },
       async download() {
         fs.rmSync(cache, { recursive: true, force: true })
-        const asked = { kind: 'repository' as const, repo: 'drill/model' }
+        const asked = { kind: 'repository' as const, repo: 'drill/model', patterns: ['*'] }
         const work = endsWell((await standing.client()).downloads.start(asked), 'lost', 'engine/gone')
         await kill(900)
         await work
@@ -97,7 +109,9 @@ export const engineKilled: Drill = {
       },
       async settings(round) {
         const client = await standing.client()
-        const works = Array.from({ length: 20 }, (_, at) => endsWell(client.engine.changeSettings({ temperature: 0.5 + at / 100 }), 'lost', 'engine/gone'))
+        const works = Array.from({ length: 20 }, (_, at) =>
+          endsWell(client.engine.changeSettings({ temperature: 0.5 + at / 100 }), 'lost', 'engine/gone')
+        )
         await kill(30)
         await Promise.all(works)
         const { temperature } = await (await standing.client()).engine.settings()

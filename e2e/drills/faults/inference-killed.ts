@@ -1,9 +1,9 @@
 /** The inference process is killed, or aborts as native code does, at random moments of opening a model, of a run and of a continuation. */
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { demo } from '../../splice-command.ts'
 import { type Drill, needsLinux } from '../drill.ts'
 import { copyModel, demoRun, endsWell, longIds, runOn, Standing } from '../standing.ts'
-import { demo } from '../../splice-command.ts'
 
 const signals = ['SIGKILL', 'SIGABRT', 'SIGSEGV'] as const
 const moments = ['load', 'run', 'generate'] as const

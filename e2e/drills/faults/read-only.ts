@@ -24,7 +24,10 @@ export const readOnly: Drill = {
           host => host.close().then(() => null),
           (thrown: unknown) => String(thrown)
         )
-        must(refusal === null || /ended with [12]: splice: .*(mirror\.sqlite|home)/.test(refusal), `the host on a read-only home: ${refusal}`)
+        must(
+          refusal === null || /ended with [12]: splice: .*(mirror\.sqlite|home)/.test(refusal),
+          `the host on a read-only home: ${refusal}`
+        )
         const searched = await splice(['search', 'time'], { home })
         must(
           searched.code === 0 || (searched.code === 2 && /^splice: .*mirror\.sqlite.*\n$/.test(searched.stderr)),
@@ -32,7 +35,10 @@ export const readOnly: Drill = {
         )
         const args = ['run', '--model', demo.model, '--prompt', prompt, '--save', path.join(disk.folder, 'out.safetensors'), '--no-history']
         const saved = await splice([...args, '--db', path.join(folder, 'other.sqlite')], { home: path.join(folder, 'other') })
-        must(saved.code === 2 && saved.stdout === '' && /^splice: .*out\.safetensors.*\n$/.test(saved.stderr), `--save: ${saved.code} ${saved.stderr}`)
+        must(
+          saved.code === 2 && saved.stdout === '' && /^splice: .*out\.safetensors.*\n$/.test(saved.stderr),
+          `--save: ${saved.code} ${saved.stderr}`
+        )
         disk.setReadOnly(false)
         standing.host = await Host.start(home)
         await standing.goesOn()

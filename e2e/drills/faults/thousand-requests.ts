@@ -21,9 +21,13 @@ export const thousandRequests: Drill = {
         const runs: Promise<string>[] = []
         const searches: Promise<string>[] = []
         for (let at = 0; at < each; at += 1) {
-          runs.push(endsWell(runOn(client, demoRun({ ids: [2, 100 + at], keep: false })), 'run/queue-full').finally(() => ended.push('run')))
+          runs.push(
+            endsWell(runOn(client, demoRun({ ids: [2, 100 + at], keep: false })), 'run/queue-full').finally(() => ended.push('run'))
+          )
           const query = 'etaoinshrdlu'[at % 12] ?? 'e'
-          searches.push(endsWell(client.explanations.count({ query, mode: 'substring' }), 'search/dropped').finally(() => ended.push('search')))
+          searches.push(
+            endsWell(client.explanations.count({ query, mode: 'substring' }), 'search/dropped').finally(() => ended.push('search'))
+          )
         }
         const [ofRuns, ofSearches] = await Promise.all([Promise.all(runs), Promise.all(searches)])
         const done = (ends: string[]) => ends.filter(end => end === 'done').length

@@ -23,12 +23,19 @@ export const twoInstances: Drill = {
         const [one, two] = [await standing.client(), await other.client()]
         const write = (name: string) => {
           const file = path.join(folder, `${name}.jsonl`)
-          const row = (index: number) => ({ id: `${name}-${round}-${index}`, modelId: 'drill', layer: `${name}-${round}`, index: String(index), description: 'd' })
+          const row = (index: number) => ({
+            id: `${name}-${round}-${index}`,
+            modelId: 'drill',
+            layer: `${name}-${round}`,
+            index: String(index),
+            description: 'd'
+          })
           fs.writeFileSync(file, Array.from({ length: rows }, (_, index) => JSON.stringify(row(index))).join('\n'))
           return file
         }
         const importOn = async (client: Client, name: string) => {
-          for await (const event of await client.explanations.importFiles({ paths: [write(name)] })) if (event.type === 'result') return event.result
+          for await (const event of await client.explanations.importFiles({ paths: [write(name)] }))
+            if (event.type === 'result') return event.result
           throw new Error('no result')
         }
         const runs = (client: Client) => Promise.all(Array.from({ length: 5 }, () => runOn(client, demoRun())))
@@ -50,7 +57,10 @@ export const twoInstances: Drill = {
           settings(two, at => ({ temperature: 0.5 + at / 100 })),
           command
         ])
-        must(ofOne.imported === rows && ofTwo.imported === rows, `imports have ${ofOne.imported} and ${ofTwo.imported} rows, not ${rows} each`)
+        must(
+          ofOne.imported === rows && ofTwo.imported === rows,
+          `imports have ${ofOne.imported} and ${ofTwo.imported} rows, not ${rows} each`
+        )
         must(ended.code === 0 && ended.stderr === '', `the command beside them: ${ended.code} ${ended.stderr}`)
         for (const { keptAs } of [...first, ...second]) {
           must(keptAs !== null, 'a run was not kept')

@@ -163,8 +163,11 @@ export class InferenceProcess {
     }
     this.#requests.delete(message.id)
     if (request.isCancelled) request.reject(cancelledRun())
-    else if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
-    else request.resolve(message)
+    else if (message.kind === 'error') {
+      request.reject(SpliceError.fromData(message.error))
+      // What it holds so far may be what is missing.
+      if (message.error.kind === 'inference/out-of-memory') void this.restart()
+    } else request.resolve(message)
   }
 
   #onExit(child: ChildProcess, how: string): void {

@@ -18,6 +18,7 @@ import { logitEffects } from './logit-effects.ts'
 import { measureSaes } from './measure.ts'
 import { type FromInference, type ToInference, toInference } from './messages.ts'
 import { OpenModels } from './models.ts'
+import { outOfMemory } from './out-of-memory.ts'
 import { defaultBudget } from './plan.ts'
 import { tokenizePrompt } from './prompt-tokens.ts'
 import { type InferenceState, type Pause, runJob } from './run.ts'
@@ -164,7 +165,7 @@ async function answer(message: ToInference): Promise<void> {
       send({ kind: 'run', id: message.id, result })
     }
   } catch (thrown) {
-    send({ kind: 'error', id: message.id, error: toErrorData(thrown) })
+    send({ kind: 'error', id: message.id, error: toErrorData(outOfMemory(thrown) ?? thrown) })
   } finally {
     if (isAwaited) awaited -= 1
     cancelled.delete(message.id)

@@ -4,12 +4,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
-import type { Database } from 'better-sqlite3'
+import Sqlite, { type Database } from 'better-sqlite3'
 import type { AttributionRequest, AttributionResult, KeptAttribution } from '../../contract/attribution.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { HistoryChange, HistoryPage, HistoryRequest, HistorySummary, KeptRun, OpenedRun } from '../../contract/history.ts'
 import type { RunRequest, RunResult } from '../../contract/run.ts'
-import { Backups } from '../sqlite/backup.ts'
+import { Backups, backupOf } from '../sqlite/backup.ts'
 import { type DatabaseKind, explainFailure, isLocked, lockPatience, openDatabase } from '../sqlite/database.ts'
 import { repairDatabase, repairInWords, saysBroken } from '../sqlite/repair.ts'
 import { applicationId, migrations } from './migrations.ts'
@@ -219,7 +219,21 @@ export class History {
       )
       return { kept: row, contents, format }
     })
-    return { kept, ...(await unpackRun(contents, { id: kept.id, format, version: kept.version })) }
+    const as = { id: kept.id, format, version: kept.version }
+    try {
+      return { kept, ...(await unpackRun(contents, as)) }
+    } catch (thrown) {
+      const backup = this.#onRepair === undefined ? null : contentsInBackup(this.file, kept.id)
+      if (backup === null || backup.contents.equals(contents)) throw thrown
+      const whole = await unpackRun(backup.contents, { ...as, format: backup.format })
+      await this.#after(database =>
+        database
+          .prepare('UPDATE run_contents SET contents = ? WHERE run = (SELECT run FROM runs WHERE id = ?)')
+          .run(backup.contents, kept.id)
+      )
+      this.#onRepair?.(`the run ${kept.id} was damaged in ${this.file}: it was taken from the backup`)
+      return { kept, ...whole }
+    }
   }
 
   /**
@@ -367,6 +381,21 @@ export class History {
     await this.#backups.settled()
     this.#opened?.close()
     this.#opened = null
+  }
+}
+
+/** What the backup beside a history has of a run; null where there is none, or it cannot be read. */
+function contentsInBackup(file: string, id: string): { contents: Buffer; format: number } | null {
+  let backup: Database | null = null
+  try {
+    backup = new Sqlite(backupOf(file), { fileMustExist: true })
+    const row = backup.prepare('SELECT contents, format FROM run_contents JOIN runs USING (run) WHERE id = ?').get(id)
+    return row === undefined ? null : contentsOf(row)
+  } catch (thrown) {
+    if (thrown instanceof Sqlite.SqliteError) return null
+    throw thrown
+  } finally {
+    backup?.close()
   }
 }
 

@@ -3,8 +3,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import Sqlite, { type Database } from 'better-sqlite3'
 
-/** How old the copy may get while the file changes, in ms. */
-const renewAfter = 10 * 60_000
+/** How old the copy may get while a file of so many bytes changes, in ms: copying takes a small share of the time. */
+function renewAfter(bytes: number): number {
+  return Math.min(10 * 60_000, Math.max(2000, bytes / 500))
+}
 /** Pages copied between two turns of the event loop. */
 const pagesAtOnce = 200
 /** A copy above this size, in bytes, is looked at less closely: a whole check would hold up its process. */
@@ -34,39 +36,32 @@ export class Backups {
   readonly #file: string
   readonly #applicationId: number
   readonly #onFailure: (thrown: unknown) => void
-  readonly #every: number
-  /** When the last one was made or tried, by the clock that nobody sets; null before it is known. */
-  #lastAt: number | null = null
+  /** When the last one was made or tried, by the clock that nobody sets. */
+  #lastAt = Number.NEGATIVE_INFINITY
+  #waiting: NodeJS.Timeout | null = null
   #making: Promise<void> = Promise.resolve()
 
   /** `onFailure` hears why a copy could not be made; the one before stays. */
-  constructor(file: string, applicationId: number, onFailure: (thrown: unknown) => void, every = renewAfter) {
+  constructor(file: string, applicationId: number, onFailure: (thrown: unknown) => void) {
     this.#file = file
     this.#applicationId = applicationId
     this.#onFailure = onFailure
-    this.#every = every
   }
 
-  #isDue(): boolean {
-    if (this.#lastAt === null) {
-      const made = fs.statSync(backupOf(this.#file), { throwIfNoEntry: false })?.mtimeMs
-      const age = made === undefined ? Number.POSITIVE_INFINITY : Date.now() - made
-      // One from the future says nothing of its age: the clock was set.
-      this.#lastAt = performance.now() - (age < 0 ? Number.POSITIVE_INFINITY : age)
-    }
-    return performance.now() - this.#lastAt >= this.#every
-  }
-
-  /** To be called after a change of the file, which `database` has open: renews the copy in the background where it is old. */
+  /** To be called after a change of the file, which `database` has open: renews the copy in the background, at once or when it has become old. */
   afterChange(database: Database): void {
-    try {
-      if (!this.#isDue()) return
-      this.#lastAt = performance.now()
-    } catch (thrown) {
-      this.#onFailure(thrown)
-      return
-    }
-    this.#making = this.#making.then(() => this.#make(database)).catch(this.#onFailure)
+    if (this.#waiting !== null) return
+    const bytes = fs.statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0
+    const due = this.#lastAt + renewAfter(bytes) - performance.now()
+    this.#waiting = setTimeout(
+      () => {
+        this.#waiting = null
+        this.#lastAt = performance.now()
+        this.#making = this.#making.then(() => (database.open ? this.#make(database) : undefined)).catch(this.#onFailure)
+      },
+      Math.max(0, due)
+    )
+    this.#waiting.unref()
   }
 
   /** A copy of a broken file must not take the place of a good one. */
@@ -85,8 +80,10 @@ export class Backups {
     }
   }
 
-  /** Settles when no copy is being made. */
+  /** Settles when no copy is being made; none is begun any more before the next change. */
   settled(): Promise<void> {
+    if (this.#waiting !== null) clearTimeout(this.#waiting)
+    this.#waiting = null
     return this.#making
   }
 }
