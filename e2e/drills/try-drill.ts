@@ -33,7 +33,9 @@ export async function tryDrill(
       } catch (thrown) {
         const message = `attempt ${round} with seed ${seed}: ${thrown instanceof Error ? thrown.message : String(thrown)}`
         losses.push(message)
-        tell(`${drill.name} ${message}${process.env.SPLICE_DRILL_STACKS === undefined || !(thrown instanceof Error) ? '' : `\n${thrown.stack}`}`)
+        tell(
+          `${drill.name} ${message}${process.env.SPLICE_DRILL_STACKS === undefined || !(thrown instanceof Error) ? '' : `\n${thrown.stack}`}`
+        )
         if (open === null) tried += 1
         round += 1
       } finally {

@@ -23,7 +23,11 @@ describe('a text without its owner', () => {
 
 test('troubles are read back, the newest last; what was cancelled, and a line that was cut off, are none', () => {
   const log = new TroubleLog(folder)
-  log.note({ kind: 'checkpoint/truncated', message: '/secret/place/of mine/m.safetensors is cut off', file: '/secret/place/of mine/m.safetensors' })
+  log.note({
+    kind: 'checkpoint/truncated',
+    message: '/secret/place/of mine/m.safetensors is cut off',
+    file: '/secret/place/of mine/m.safetensors'
+  })
   log.note({ kind: 'run/cancelled', message: 'the run was cancelled' })
   fs.appendFileSync(path.join(folder, 'troubles.jsonl'), '{"at": "2026\n')
   log.note({ kind: 'inference/died', message: 'the inference process ended' })

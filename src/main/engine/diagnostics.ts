@@ -19,9 +19,9 @@ const inferencePatience = 10_000
 
 const opening = `Splice diagnostics
 
-Nothing of this was sent anywhere: read it, and share what you like. It has versions, providers, settings, the sizes of
-Splice's own files, and the errors of late (their words may quote a name that you typed). It has no prompt, run, explanation, note or
-access token, and of a path only its last name.`
+Nothing of this was sent anywhere: read it, and share what you like. It has versions, providers,
+settings, the sizes of Splice's own files, and the errors of late, whose words may quote a name that
+you typed. It has no prompt, run, explanation, note or access token, and of a path only its last name.`
 
 function section(title: string, rows: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(0, ...rows.map(([name]) => name.length))

@@ -14,7 +14,8 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 /** A history with so many runs in its file, and what it said. */
 async function historyOf(file: string, runs: number) {
   const said: string[] = []
-  const open = () => new History(file, { version: '0.1.0', onRepair: message => said.push(message), onFailure: error => said.push(error.message) })
+  const open = () =>
+    new History(file, { version: '0.1.0', onRepair: message => said.push(message), onFailure: error => said.push(error.message) })
   const history = open()
   const ids: string[] = []
   for (let at = 0; at < runs; at += 1) {
