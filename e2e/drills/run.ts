@@ -29,7 +29,9 @@ if (unknown.length > 0 || Number.isNaN(times) || Number.isNaN(seed) || Number.is
 const chosen = positionals.length === 0 ? drills : drills.filter(({ name }) => positionals.includes(name))
 const outcomes = []
 for (const drill of chosen) {
-  outcomes.push(await tryDrill(drill, { times: times ?? drill.times, seed, tell: line => process.stderr.write(`${line}\n`) }))
+  const outcome = await tryDrill(drill, { times: times ?? drill.times, seed, tell: line => process.stderr.write(`${line}\n`) })
+  outcomes.push(outcome)
+  if (values.write) fs.writeFileSync(...writePage(readPage(), 'faults', tableOf([outcome], readPage())))
 }
 if (outcomes.length > 0) console.log(tableOf(outcomes))
 for (const { drill, losses } of outcomes) for (const loss of losses) console.log(`${drill.name}: ${loss}`)
@@ -40,5 +42,4 @@ if (positionals.length === 0 || positionals.includes('soak')) {
   console.log(soakWords(soak))
   if (values.write) fs.writeFileSync(...writePage(readPage(), 'soak', soakWords(soak)))
 }
-if (values.write && outcomes.length > 0) fs.writeFileSync(...writePage(readPage(), 'faults', tableOf(outcomes, readPage())))
 process.exit(isSteady && outcomes.every(({ losses }) => losses.length === 0) ? 0 : 1)

@@ -122,6 +122,16 @@ export class Standing {
     return this.host.client()
   }
 
+  /** Has another inference process take the place of the present one. */
+  async restartInference(): Promise<void> {
+    const { inference } = await this.host.processes()
+    process.kill(inference, 'SIGKILL')
+    await until(
+      async () => (await this.host.processes()).inference !== inference,
+      () => 'no other inference process was started'
+    )
+  }
+
   /** Throws unless searches find what they found. */
   async searches(): Promise<void> {
     const hits = await within(hitsOf(await this.client()), 'a search')

@@ -31,7 +31,7 @@ export const commandInferenceKilled: Drill = {
   name: 'command-inference-killed',
   fault: 'Command line: inference process killed in `splice run` and `splice generate`',
   times: 16,
-  quick: 1,
+  quick: 0,
   unable: needsLinux,
   async open({ folder, random }) {
     const home = await readyHome(folder)
@@ -66,7 +66,7 @@ export const commandInterrupted: Drill = {
   name: 'command-interrupted',
   fault: 'Command line: Ctrl-C at random moments of run --save, generate, import, search, eval, serve',
   times: 24,
-  quick: 2,
+  quick: 1,
   unable: needsLinux,
   async open({ folder, random }) {
     const home = await readyHome(folder)

@@ -33,7 +33,7 @@ export const engineKilled: Drill = {
   name: 'engine-killed',
   fault: 'Engine killed (SIGKILL) in a run, an import, a download, a change of the settings',
   times: 16,
-  quick: 1,
+  quick: 0,
   unable: needsLinux,
   async open({ folder, random }) {
     const content = randomBytes(3_000_000)

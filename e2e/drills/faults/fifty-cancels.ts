@@ -8,7 +8,7 @@ export const fiftyCancels: Drill = {
   name: 'fifty-cancels',
   fault: '50 runs cancelled in rapid succession, each 0 to 40 ms after it was asked for',
   times: 10,
-  quick: 1,
+  quick: 0,
   unable: needsLinux,
   async open({ folder, random }) {
     const standing = await Standing.start(path.join(folder, 'home'))

@@ -8,7 +8,7 @@ export const inferenceHangs: Drill = {
   name: 'inference-hangs',
   fault: 'Inference process hangs (SIGSTOP) in a run, which is then cancelled',
   times: 15,
-  quick: 1,
+  quick: 0,
   unable: needsLinux,
   async open({ folder, random }) {
     const standing = await Standing.start(path.join(folder, 'home'))

@@ -12,7 +12,7 @@ export const inferenceKilled: Drill = {
   name: 'inference-killed',
   fault: 'Inference process killed (SIGKILL, SIGABRT, SIGSEGV) while it opens a model, runs, generates',
   times: 36,
-  quick: 3,
+  quick: 2,
   unable: needsLinux,
   async open({ folder, random }) {
     const standing = await Standing.start(path.join(folder, 'home'))
@@ -23,8 +23,7 @@ export const inferenceKilled: Drill = {
         const moment = moments[round % moments.length]
         const signal = signals[Math.floor(round / moments.length + round) % signals.length]
         // A process that has opened nothing yet opens the model for this run.
-        if (moment === 'load') process.kill((await standing.host.processes()).inference, 'SIGKILL')
-        if (moment === 'load') await wait(50)
+        if (moment === 'load') await standing.restartInference()
         const { inference } = await standing.host.processes()
         const work =
           moment === 'generate'
@@ -32,6 +31,7 @@ export const inferenceKilled: Drill = {
             : endsWell(runOn(client, demoRun({ ids: longIds, ...(moment === 'load' ? { model } : {}) })), 'inference/died')
         await wait(random() * (moment === 'load' ? 250 : 400))
         const searching = standing.searches()
+        searching.catch(() => undefined)
         process.kill(inference, signal)
         await searching
         await work

@@ -10,7 +10,7 @@ export const modelDamaged: Drill = {
   name: 'model-damaged',
   fault: "Model's file truncated, or replaced by another, while it is mapped",
   times: 24,
-  quick: 1,
+  quick: 0,
   unable: needsLinux,
   async open({ folder, random }) {
     const standing = await Standing.start(path.join(folder, 'home'))

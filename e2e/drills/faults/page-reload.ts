@@ -10,7 +10,7 @@ export const pageReload: Drill = {
   name: 'page-reload',
   fault: 'Page reloaded (its connection broken) in the middle of runs, continuations and searches',
   times: 40,
-  quick: 4,
+  quick: 0,
   unable: needsLinux,
   async open({ folder, random }) {
     const standing = await Standing.start(path.join(folder, 'home'))

@@ -7,6 +7,7 @@ import { Peers } from './peers.ts'
 const { SPLICE_DB, SPLICE_LAST_DEATH } = process.env
 // Processes that this one starts are no business of it.
 delete process.env.SPLICE_LAST_DEATH
+if (process.env.MALLOC_ARENA_MAX === '2') delete process.env.MALLOC_ARENA_MAX
 
 /** One may count while the other searches. */
 const mirrorReaders = 2

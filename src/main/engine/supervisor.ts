@@ -34,6 +34,9 @@ export interface SupervisorOptions {
   readonly onDeath: (death: EngineDeath) => void
 }
 
+/** How many arenas glibc may have in the engine, which its own entry takes back for the inference process. */
+const engineArenas = '2'
+
 /** Deaths within this time, in ms, count against the engine. */
 const trialTime = 20_000
 const mostDeaths = 5
@@ -73,6 +76,8 @@ export class EngineSupervisor {
       // Its stdout is our stderr: a host's own stdout carries the URL and nothing else.
       stdio: ['ignore', 2, 'pipe', 'ipc'],
       env: {
+        // Runs are compressed and read in threads; an arena for each of glibc's would keep what they gave back.
+        MALLOC_ARENA_MAX: engineArenas,
         ...process.env,
         ...(this.#options.db === undefined ? {} : { SPLICE_DB: this.#options.db }),
         ...(this.#lastDeath === null ? {} : { SPLICE_LAST_DEATH: this.#lastDeath })

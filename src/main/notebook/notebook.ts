@@ -16,7 +16,7 @@ import {
   type NotebookImport
 } from '../../contract/notebook.ts'
 import { Backups } from '../sqlite/backup.ts'
-import { repairDatabase, repairInWords, saysBroken } from '../sqlite/repair.ts'
+import { lookThrough, repairDatabase, repairInWords, saysBroken } from '../sqlite/repair.ts'
 import { explainNotebookFailure, notebookFile, openNotebookFile } from './database.ts'
 import { mergeNotes } from './merge-notes.ts'
 
@@ -72,7 +72,10 @@ export class Notebook {
   /** Works on the file, which is made again once where it is broken. */
   #work<Result>(work: (database: Database) => Result): Result {
     try {
-      this.#opened ??= openNotebookFile(this.#file)
+      if (this.#opened === null) {
+        this.#opened = openNotebookFile(this.#file)
+        if (this.#onRepair !== undefined) lookThrough(this.#opened)
+      }
       return work(this.#opened)
     } catch (thrown) {
       if (!saysBroken(thrown) || this.#onRepair === undefined) throw thrown

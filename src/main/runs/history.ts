@@ -11,7 +11,7 @@ import type { HistoryChange, HistoryPage, HistoryRequest, HistorySummary, KeptRu
 import type { RunRequest, RunResult } from '../../contract/run.ts'
 import { Backups, backupOf } from '../sqlite/backup.ts'
 import { type DatabaseKind, explainFailure, isLocked, lockPatience, openDatabase } from '../sqlite/database.ts'
-import { repairDatabase, repairInWords, saysBroken } from '../sqlite/repair.ts'
+import { lookThrough, repairDatabase, repairInWords, saysBroken } from '../sqlite/repair.ts'
 import { applicationId, migrations } from './migrations.ts'
 import { contentsOf, keyOf, type ListedRow, listedRow, readKey, runOf, where } from './run-rows.ts'
 import { searchText, summaryOf } from './run-summary.ts'
@@ -68,6 +68,7 @@ export class History {
     database.pragma('foreign_keys = ON')
     database.pragma(`busy_timeout = ${blockingPatience}`)
     this.#opened = database
+    if (this.#onRepair !== undefined) lookThrough(database)
     this.#purge(database)
     return database
   }

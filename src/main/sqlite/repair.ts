@@ -9,6 +9,16 @@ export function saysBroken(thrown: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(failureCode(thrown))
 }
 
+/** A file above this size, in bytes, is not looked through when it is opened: that would hold its process up. */
+const lookedThrough = 64e6
+
+/** Looks through a database that was just opened. Throws SQLITE_CORRUPT where it is not whole: most of a broken file may never be asked for. */
+export function lookThrough(database: Database): void {
+  if (fs.statSync(database.name).size > lookedThrough) return
+  const said = database.pragma('quick_check(1)', { simple: true })
+  if (said !== 'ok') throw new Sqlite.SqliteError(String(said), 'SQLITE_CORRUPT')
+}
+
 /** Moves a database with its log to a name beside it that nothing has. Gives that name. */
 export function setAside(file: string): string {
   for (let copy = 1; ; copy += 1) {
