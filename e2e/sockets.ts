@@ -9,7 +9,7 @@ export interface OpenSocket {
 
 /** An address of /proc/net, which has its 32-bit words in the machine's order, as hex in the order of the net. */
 function inOrder(hex: string): string {
-  return (hex.match(/.{8}/g) ?? []).map(word => (word.match(/../g) ?? []).reverse().join('')).join('')
+  return (hex.toLowerCase().match(/.{8}/g) ?? []).map(word => (word.match(/../g) ?? []).reverse().join('')).join('')
 }
 
 /** Whether an address is this machine's own loopback, or none at all. */

@@ -109,7 +109,7 @@ describe.runIf(process.platform === 'linux')('the network', () => {
     const program = `
       import net from 'node:net'
       import dns from 'node:dns'
-      fetch('http://192.0.2.1:9/').catch(() => undefined)
+      fetch('http://192.0.2.1:8080/').catch(() => undefined)
       dns.lookup('splice.invalid', () => undefined)
       net.createServer().listen(0, '0.0.0.0', () => console.log('listens'))
       setTimeout(() => process.exit(), 60000)`
