@@ -753,6 +753,15 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'the diagnostics',
+    shows: ['components/shell/diagnostics-dialog.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'compare')
+      await openByPalette(page, 'Diagnostics')
+      await page.getByTestId('diagnostics').getByText('Files of the home').waitFor()
+    }
+  },
+  {
     name: 'a view that is not there',
     shows: ['app.svelte'],
     reach: async (page, grounds) => {

@@ -1,4 +1,5 @@
 /** The shell: palette, shortcuts, menus, About, back and forward, undo. */
+import { readFileSync } from 'node:fs'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -374,6 +375,26 @@ describe('About', () => {
     await photograph(page, 'licenses')
     await page.getByTestId('about-versions').click()
     await about.waitFor()
+    await page.keyboard.press('Escape')
+  })
+})
+
+describe('Diagnostics', () => {
+  test('are read before they are copied or saved, and name no folder', async () => {
+    await ask('diagnostics')
+    await page.keyboard.press('Enter')
+    const shown = page.getByTestId('diagnostics')
+    await expect.poll(() => shown.textContent()).toContain('Errors of late')
+    const text = (await shown.textContent()) ?? ''
+    expect(text).toContain(`Splice            ${packageJson.version}`)
+    expect(text).toMatch(/Window\n {2}browser {2}Chromium \d+/)
+    expect(text).not.toContain(home)
+    await photograph(page, 'diagnostics')
+    await page.getByTestId('diagnostics-copy').click()
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(text)
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByTestId('diagnostics-save').click()])
+    expect(download.suggestedFilename()).toBe('splice-diagnostics.txt')
+    expect(readFileSync(await download.path(), 'utf8')).toBe(text)
     await page.keyboard.press('Escape')
   })
 })

@@ -50,6 +50,7 @@ export const actionWords = {
   'table.copy': { title: 'Copy the table as TSV', group: 'General', keywords: 'clipboard data numbers', keys: ['c'] },
   'shortcuts.show': { title: 'Keyboard shortcuts', group: 'General', keywords: 'keys help list', keys: ['?'] },
   'tour.show': { title: 'Take the tour', group: 'General', keywords: 'help introduction first steps' },
+  'diagnostics.show': { title: 'Diagnostics…', group: 'General', keywords: 'help report bug problem errors log share support' },
   'about.show': { title: 'About Splice', group: 'General', keywords: 'versions license licence home folder' },
 
   'go.back': { title: 'Back', group: 'Go', keywords: 'history previous', keys: { mac: ['Mod+['], other: ['Alt+ArrowLeft'] } },

@@ -4,7 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
-import { about, license } from './about.ts'
+import { about, diagnostics, license } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
 import { attributionEvent, attributionRequest, keptAttribution } from './attribution.ts'
 import { modelConfig, saeConfig } from './configs.ts'
@@ -100,6 +100,7 @@ export const contract = {
     about: procedure.output(about),
     /** The licenses of all packages that this build ships. */
     licenses: procedure.output(z.array(license)),
+    diagnostics: procedure.output(diagnostics),
     /** The status at once, then every change of it and every notice. */
     watch: procedure.output(eventIterator(engineEvent)),
     /** Closes all models and SAEs, after what is under way: their memory goes back. The next run opens what it needs again. */

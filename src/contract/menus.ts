@@ -152,7 +152,7 @@ export const menus: readonly Menu[] = [
       'sae.check'
     ]
   },
-  { label: 'Help', entries: ['shortcuts.show', 'tour.show', 'separator', 'about.show'] }
+  { label: 'Help', entries: ['shortcuts.show', 'tour.show', 'separator', 'diagnostics.show', 'about.show'] }
 ]
 
 /** The actions of menus, those of their submenus included, in order. */

@@ -32,6 +32,7 @@ export const commands = [
   'releases',
   'download',
   'doctor',
+  'diagnostics',
   'serve'
 ] as const
 export type Command = (typeof commands)[number]
@@ -62,6 +63,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice releases [--model M]                             what is published, and what of it is on this disk
   splice download REPO | --release R --sae-id ID          an SAE, a model or files from the Hugging Face hub
   splice doctor                                           what this machine computes with, tried, and what is missing
+  splice diagnostics [--out FILE]                         versions, settings and errors of late, to read and perhaps share
   splice serve                                            the workbench in a browser, on this machine's loopback
 
   splice COMMAND --help                                   the options of a command
@@ -582,6 +584,17 @@ ${everywhere}
 
 HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN (for gated repositories), HF_HUB_OFFLINE and HTTPS_PROXY count as they
 do in Python.
+
+${exits}
+`,
+  diagnostics: `splice diagnostics [--out FILE] [--db FILE]
+
+Prints a text about this Splice: versions, providers, settings, the sizes of its own files and the errors of late. It has no
+prompt, run, explanation, note or access token, and of a path only its last name. Nothing is sent: read it, and share what you like.
+It is made where the mirror cannot be opened, too, and says why.
+
+  --out FILE                writes it there, whole or not at all, and prints the file's path
+${everywhere}
 
 ${exits}
 `,

@@ -13,6 +13,7 @@ import { sourceTrapsOf } from '../library/traps.ts'
 import { aboutSplice } from './about.ts'
 import { testPrompt } from './answers.ts'
 import { attribution } from './attributions.ts'
+import { diagnosticsText } from './diagnostics.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
 import { FeatureReadings } from './feature-readings.ts'
@@ -39,16 +40,21 @@ function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof
   return new ORPCError('SPLICE', { defined: true, status: 422, message: data.message, data, cause: thrown })
 }
 
-async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): AsyncGenerator<Event, void> {
-  try {
-    yield* events
-  } catch (thrown) {
-    throw asContractError(thrown)
-  }
-}
-
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
+  /** The error as clients get it, written down for diagnostics. */
+  function told(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
+    const error = asContractError(thrown)
+    services.troubles.note(error.data)
+    return error
+  }
+  async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): AsyncGenerator<Event, void> {
+    try {
+      yield* events
+    } catch (thrown) {
+      throw told(thrown)
+    }
+  }
   const { library, prompts, mirror, downloads, harvests, history, notebook, settings, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
@@ -59,7 +65,7 @@ export function makeRouter(services: EngineServices) {
       return await next()
     } catch (thrown) {
       if (thrown instanceof ORPCError) throw thrown
-      throw asContractError(thrown)
+      throw told(thrown)
     }
   })
   return os.router({
@@ -70,6 +76,7 @@ export function makeRouter(services: EngineServices) {
         return aboutSplice(services.home, services.inference.providers)
       }),
       licenses: os.engine.licenses.handler(() => readLicenses()),
+      diagnostics: os.engine.diagnostics.handler(async () => ({ text: await diagnosticsText(services) })),
       watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
       unload: os.engine.unload.handler(async () => {
         await services.inference.restart()

@@ -38,6 +38,9 @@ export interface SupervisorOptions {
   readonly onDeath: (death: EngineDeath) => void
 }
 
+/** How many arenas glibc may have in the engine, which its own entry takes back for the inference process. */
+const engineArenas = '2'
+
 /** Deaths within this time, in ms, count against the engine. */
 const trialTime = 20_000
 const mostDeaths = 5
@@ -52,6 +55,8 @@ export class EngineSupervisor {
   #child: ChildProcess | null = null
   #wasReady = false
   #deaths: number[] = []
+  /** What the next engine writes down for diagnostics. */
+  #lastDeath: string | null = null
   #closed = false
   #restart: NodeJS.Timeout | null = null
 
@@ -75,7 +80,13 @@ export class EngineSupervisor {
       serialization: 'advanced',
       // Its stdout is our stderr: a host's own stdout carries the URL and nothing else.
       stdio: ['ignore', 2, 'pipe', 'ipc'],
-      env: { ...process.env, ...(this.#options.db === undefined ? {} : { SPLICE_DB: this.#options.db }) }
+      env: {
+        // Runs are compressed and read in threads; an arena for each of glibc's would keep what they gave back.
+        MALLOC_ARENA_MAX: engineArenas,
+        ...process.env,
+        ...(this.#options.db === undefined ? {} : { SPLICE_DB: this.#options.db }),
+        ...(this.#lastDeath === null ? {} : { SPLICE_LAST_DEATH: this.#lastDeath })
+      }
     })
     this.#child = child
     child.stderr?.on('data', (chunk: Buffer) => {
@@ -111,8 +122,10 @@ export class EngineSupervisor {
     if (this.#child !== child) return
     this.#child = null
     if (this.#closed) return
-    const now = Date.now()
+    // Not the clock on the wall, which may be set.
+    const now = performance.now()
     this.#deaths = [...this.#deaths.filter(at => now - at < trialTime), now]
+    this.#lastDeath = reason
     const couldNotOpen = error !== undefined && !this.#wasReady
     const isFinal = couldNotOpen || this.#deaths.length >= mostDeaths
     const receivers = [...this.#receivers]

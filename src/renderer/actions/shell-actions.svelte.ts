@@ -164,6 +164,7 @@ function generalActions(): Behaviours {
     'shortcuts.show': { act: () => (shell.dialog = 'shortcuts') },
     'tour.show': { act: () => tour.start() },
     'about.show': { act: () => (shell.dialog = 'about') },
+    'diagnostics.show': { act: () => (shell.dialog = 'diagnostics') },
     'go.back': { act: () => navigation.back(), why: navigation.canGoBack ? undefined : 'there is nothing before this' },
     'go.forward': { act: () => navigation.forward(), why: navigation.canGoForward ? undefined : 'there is nothing after this' },
     'explanations.import': { act: () => (explanationImport.open = true) },
