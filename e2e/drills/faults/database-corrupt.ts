@@ -14,7 +14,7 @@ export const databaseCorrupt: Drill = {
   name: 'database-corrupt',
   fault: 'History, notebook or mirror overwritten with noise, from the beginning or in the middle',
   times: 18,
-  quick: 1,
+  quick: 0,
   unable: needsLinux,
   async open({ folder, random }) {
     const home = path.join(folder, 'home')

@@ -186,8 +186,6 @@ export class InferenceProcess {
     if (request.isCancelled) request.reject(cancelledRun())
     else if (message.kind === 'error') {
       request.reject(SpliceError.fromData(message.error))
-      // What it holds so far may be what is missing.
-      if (message.error.kind === 'inference/memory') void this.restart()
     } else request.resolve(message)
   }
 
