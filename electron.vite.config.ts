@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'electron-vite'
+import { shippedModules } from './scripts/shipped-modules.mjs'
 
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
 
@@ -10,6 +11,7 @@ const external = ['electron', 'better-sqlite3', 'sqlite-vec', 'onnxruntime-node'
 
 export default defineConfig({
   main: {
+    plugins: [shippedModules()],
     build: {
       externalizeDeps: false,
       target: 'node26',
@@ -32,6 +34,7 @@ export default defineConfig({
     }
   },
   preload: {
+    plugins: [shippedModules()],
     build: {
       externalizeDeps: false,
       sourcemap: false,
@@ -45,7 +48,7 @@ export default defineConfig({
   },
   renderer: {
     root: source('renderer'),
-    plugins: [svelte()],
+    plugins: [svelte(), shippedModules()],
     build: {
       sourcemap: false,
       minify: true,

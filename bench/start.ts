@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { launchChromium } from '../e2e/chromium.ts'
-import { command, root } from '../e2e/command-line.ts'
+import { command, root } from '../e2e/splice-command.ts'
 import { machine, median, printed } from './measured.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '7' } } })

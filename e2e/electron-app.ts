@@ -137,16 +137,13 @@ async function openStandIn(options: AppOptions): Promise<ElectronApp> {
   }
   let browser: Browser | null = null
   try {
-    const gone = started.ended.then(code => {
-      throw new Error(`the app ended with ${code} before it had a window: ${started.said()}`)
-    })
-    gone.catch(() => undefined)
-    browser = await Promise.race([chromium.connectOverCDP(`http://127.0.0.1:${port}`), gone])
+    // An app that ends meanwhile says why below.
+    browser = await Promise.race([chromium.connectOverCDP(`http://127.0.0.1:${port}`), started.ended.then(() => null)])
     const pages = () => (browser?.contexts() ?? []).flatMap(context => context.pages())
     const loaded = () => pages().find(page => page.url() !== 'about:blank')
     while (loaded() === undefined && child.exitCode === null) await wait(20)
     const page = loaded()
-    if (page === undefined) return await gone
+    if (page === undefined) throw new Error('there is no window')
     return {
       page,
       inMain: inMain as InMain,
@@ -161,6 +158,7 @@ async function openStandIn(options: AppOptions): Promise<ElectronApp> {
     }
   } catch (thrown) {
     child.kill('SIGKILL')
-    throw thrown
+    const code = await started.ended
+    throw new Error(`the app had no window; it ended with ${code ?? 'a signal'}: ${started.said()}`, { cause: thrown })
   }
 }

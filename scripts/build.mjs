@@ -1,11 +1,13 @@
 /**
- * `npm run build`: builds everything into out/ with the project's own Node, and leaves a stamp that says of which sources.
+ * `npm run build`: builds everything into out/ with the project's own Node, with the bill of materials and the licenses of what is in
+ * it, and leaves a stamp that says of which sources.
  * A build that fails leaves the one before it in place.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { writeBillOfMaterials } from './bill-of-materials.mjs'
 import { fingerprint, writeStamp } from './build-stamp.mjs'
 import { findProjectNode } from './project-node.mjs'
 
@@ -21,13 +23,15 @@ const fresh = join(cache, `build-${process.pid}`)
 const stale = `${fresh}-old`
 // Taken before: what changes meanwhile is built the next time.
 const sources = fingerprint(root)
+const node = findProjectNode(root)
 const { status, error } = spawnSync(
-  findProjectNode(root),
+  node,
   [join(root, 'node_modules/electron-vite/bin/electron-vite.js'), 'build', '--logLevel', 'warn', '--outDir', fresh],
   { cwd: root, stdio: 'inherit' }
 )
 if (error !== undefined) console.error(`build: ${error.message}`)
 if (status === 0) {
+  writeBillOfMaterials(root, fresh, node)
   writeStamp(fresh, sources)
   mkdirSync(join(root, 'out'), { recursive: true })
   renameSync(join(root, 'out'), stale)

@@ -71,6 +71,7 @@ export function stageApp(root, app, engine) {
 
   const entries = readdirSync(main).filter(file => file.endsWith('.js') && !notEngine.includes(file))
   copyFiles(withImports(main, entries), root, engine)
+  for (const file of ['licenses.json', 'sbom.cdx.json']) cpSync(join(root, 'out', file), join(engine, 'out', file))
   cpSync(join(root, 'resources'), join(engine, 'resources'), { recursive: true })
   // Says that .js files are modules.
   writeFileSync(join(engine, 'package.json'), `${JSON.stringify({ name: `${name}-engine`, version, type }, null, 2)}\n`)

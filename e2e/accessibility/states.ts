@@ -742,6 +742,26 @@ export const viewStates: readonly ViewState[] = [
     }
   },
   {
+    name: 'the licenses',
+    shows: ['components/shell/about-dialog.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'compare')
+      await openByPalette(page, 'About')
+      await page.getByTestId('about-licenses').click()
+      await page.getByTestId('licenses').getByText('onnxruntime-node').waitFor()
+      await page.getByTestId('licenses').getByText('zod').click()
+    }
+  },
+  {
+    name: 'the diagnostics',
+    shows: ['components/shell/diagnostics-dialog.svelte'],
+    reach: async (page, grounds) => {
+      await go(page, grounds, 'compare')
+      await openByPalette(page, 'Diagnostics')
+      await page.getByTestId('diagnostics').getByText('Files of the home').waitFor()
+    }
+  },
+  {
     name: 'a view that is not there',
     shows: ['app.svelte'],
     reach: async (page, grounds) => {

@@ -53,7 +53,8 @@ describe('a model', () => {
     await photograph(page, 'folder-dialog')
     await afterRun(page, () => page.getByTestId('folder-open').click())
     expect(await page.getByTestId('model-name').textContent()).toBe('another-model')
-    expect(largestDifference(await stripValues(page, 'strip-clean', 'data-logprob'), first)).toBeLessThan(1e-6)
+    // Beside fewer variants, sums of float32 are taken in another order.
+    expect(largestDifference(await stripValues(page, 'strip-clean', 'data-logprob'), first)).toBeLessThan(2e-5)
   })
 
   test('is what opens next time, and the one before is kept among the recent ones', async () => {

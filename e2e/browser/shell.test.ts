@@ -1,11 +1,12 @@
 /** The shell: palette, shortcuts, menus, About, back and forward, undo. */
+import { readFileSync } from 'node:fs'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
 import { actionWords } from '../../src/contract/actions.ts'
 import { photograph } from '../chromium.ts'
 import { temporaryFolder } from '../command-line.ts'
-import { afterRun, keepPictureOfFailures, openWorkbench, runPrompt, type Workbench } from '../workbench.ts'
+import { afterRun, keepPictureOfFailures, openWorkbench, runPrompt, startRun, type Workbench } from '../workbench.ts'
 
 const home = temporaryFolder()
 let workbench: Workbench
@@ -66,6 +67,18 @@ describe('the palette', () => {
     await query.waitFor()
     await page.keyboard.press('Control+k')
     await palettedAway()
+  })
+
+  test('frees the memory of models, which the next run opens again', async () => {
+    const mapped = async () => Number(await page.getByTestId('status-memory').getAttribute('data-mapped'))
+    await expect.poll(mapped).toBeGreaterThan(0)
+    await ask('free memory')
+    await expect.poll(active).toBe('action:model.unload')
+    await page.keyboard.press('Enter')
+    await page.getByText('Models and SAEs are closed').waitFor()
+    await expect.poll(mapped).toBe(0)
+    await startRun(page)
+    await expect.poll(mapped).toBeGreaterThan(0)
   })
 
   test('does an action by a few of its letters and remembers it', async () => {
@@ -355,6 +368,33 @@ describe('About', () => {
     await expect
       .poll(() => page.evaluate(() => navigator.clipboard.readText()))
       .toBe(lines.map((name, at) => `${name} ${values[at]}`).join('\n'))
+    await page.getByTestId('about-licenses').click()
+    const licenses = page.getByTestId('licenses')
+    await licenses.getByText('svelte 5').click()
+    await licenses.getByText('Permission is hereby granted').first().waitFor()
+    await photograph(page, 'licenses')
+    await page.getByTestId('about-versions').click()
+    await about.waitFor()
+    await page.keyboard.press('Escape')
+  })
+})
+
+describe('Diagnostics', () => {
+  test('are read before they are copied or saved, and name no folder', async () => {
+    await ask('diagnostics')
+    await page.keyboard.press('Enter')
+    const shown = page.getByTestId('diagnostics')
+    await expect.poll(() => shown.textContent()).toContain('Errors of late')
+    const text = (await shown.textContent()) ?? ''
+    expect(text).toContain(`Splice            ${packageJson.version}`)
+    expect(text).toMatch(/Window\n {2}browser {2}Chromium \d+/)
+    expect(text).not.toContain(home)
+    await photograph(page, 'diagnostics')
+    await page.getByTestId('diagnostics-copy').click()
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(text)
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByTestId('diagnostics-save').click()])
+    expect(download.suggestedFilename()).toBe('splice-diagnostics.txt')
+    expect(readFileSync(await download.path(), 'utf8')).toBe(text)
     await page.keyboard.press('Escape')
   })
 })
@@ -383,7 +423,7 @@ describe('Undo', () => {
     await page.getByTestId('nav-runs').click()
     const rows = page.locator('[data-testid="runs-list"] [data-id]')
     // The list of the last visit stands there until the present one comes.
-    const before = 5
+    const before = 6
     await expect.poll(() => rows.count()).toBe(before)
     await ask('remove the selected run')
     await page.keyboard.press('Enter')

@@ -142,6 +142,7 @@ describe('options', () => {
     [['import', '/gone.json'], '/gone.json'],
     [['serve', '--port', 'x'], '--port'],
     [['serve', 'here'], 'here'],
+    [['serve', '--only', 'nowhere-at-all'], 'nowhere-at-all'],
     [['library', 'here'], 'here'],
     [['download'], 'REPO']
   ])('%j', async (args, named) => {

@@ -17,3 +17,10 @@ export const about = z.object({
   home: z.string()
 })
 export type About = z.infer<typeof about>
+
+/** A package that is shipped and how it is licensed; `text` is null where the package carries none. */
+export const license = z.object({ name: z.string(), version: z.string(), license: z.string(), text: z.string().nullable() })
+export type License = z.infer<typeof license>
+
+/** A text about this Splice that a person may share after reading it; it names no folders. */
+export const diagnostics = z.object({ text: z.string() })

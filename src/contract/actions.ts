@@ -50,6 +50,7 @@ export const actionWords = {
   'table.copy': { title: 'Copy the table as TSV', group: 'General', keywords: 'clipboard data numbers', keys: ['c'] },
   'shortcuts.show': { title: 'Keyboard shortcuts', group: 'General', keywords: 'keys help list', keys: ['?'] },
   'tour.show': { title: 'Take the tour', group: 'General', keywords: 'help introduction first steps' },
+  'diagnostics.show': { title: 'Diagnostics…', group: 'General', keywords: 'help report bug problem errors log share support' },
   'about.show': { title: 'About Splice', group: 'General', keywords: 'versions license licence home folder' },
 
   'go.back': { title: 'Back', group: 'Go', keywords: 'history previous', keys: { mac: ['Mod+['], other: ['Alt+ArrowLeft'] } },
@@ -77,6 +78,7 @@ export const actionWords = {
   'prompt.focus': { title: 'Go to the prompt', group: 'Prompt and run', keywords: 'edit type focus', keys: ['e'] },
   'run.start': { title: 'Run the prompt', group: 'Prompt and run', keywords: 'start compute', keys: ['Mod+Enter'] },
   'run.cancel': { title: 'Cancel the run', group: 'Prompt and run', keywords: 'stop abort', keys: ['Mod+.'] },
+  'model.unload': { title: 'Free the memory of models', group: 'Model and SAEs', keywords: 'unload close release sessions' },
   'prompt.text': { title: 'Write the prompt as text', group: 'Prompt and run', keywords: 'mode plain' },
   'prompt.chat': { title: 'Write the prompt as a chat', group: 'Prompt and run', keywords: 'mode template roles' },
   'prompt.ids': { title: 'Write the prompt as token ids', group: 'Prompt and run', keywords: 'mode numbers' },

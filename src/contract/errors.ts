@@ -19,9 +19,14 @@ export type ErrorData = z.infer<typeof errorData>
 
 /** Most characters of a message, a hint or a field: a person is to read them. */
 const longestText = 1000
-/** Characters that move a terminal's cursor, or turn what stands around them round. */
+/** Characters that move a terminal's cursor, but for ends of lines and tabs, or turn what stands around them round. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const steering = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Text in which what would steer a terminal stands as an escape. */
+export function escapeSteering(text: string): string {
+  return text.replaceAll(steering, character => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
+}
 
 /**
  * Text that may hold pieces of a foreign file, fit to be shown anywhere: blanks for line ends, escapes for what would steer a
@@ -29,9 +34,7 @@ const steering = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2
  */
 export function legible(text: string): string {
   const cut = text.length > longestText ? `${text.slice(0, longestText).toWellFormed()}…` : text
-  return cut
-    .replaceAll(/[\t\r\n]+/g, ' ')
-    .replaceAll(steering, character => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
+  return escapeSteering(cut.replaceAll(/[\t\r\n]+/g, ' '))
 }
 
 /** The one error type of the project. Throw it with a kind; anything else that is thrown is a defect. */

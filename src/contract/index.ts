@@ -4,7 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
-import { about } from './about.ts'
+import { about, diagnostics, license } from './about.ts'
 import { answersEvent, answersRequest } from './answers.ts'
 import { attributionEvent, attributionRequest, keptAttribution } from './attribution.ts'
 import { modelConfig, saeConfig } from './configs.ts'
@@ -98,8 +98,13 @@ export const contract = {
     status: procedure.output(engineStatus),
     /** Versions, and where the home is. */
     about: procedure.output(about),
+    /** The licenses of all packages that this build ships. */
+    licenses: procedure.output(z.array(license)),
+    diagnostics: procedure.output(diagnostics),
     /** The status at once, then every change of it and every notice. */
     watch: procedure.output(eventIterator(engineEvent)),
+    /** Closes all models and SAEs, after what is under way: their memory goes back. The next run opens what it needs again. */
+    unload: procedure.output(engineStatus),
     settings: procedure.output(settings),
     /** Keeps a change. Another provider or number of threads starts the inference process anew, after what is under way. */
     changeSettings: procedure.input(settingsChange).output(settings),

@@ -131,6 +131,7 @@ export const menus: readonly Menu[] = [
       'run.start',
       'run.cancel',
       'prompt.focus',
+      'model.unload',
       'separator',
       'prompt.text',
       'prompt.chat',
@@ -151,7 +152,7 @@ export const menus: readonly Menu[] = [
       'sae.check'
     ]
   },
-  { label: 'Help', entries: ['shortcuts.show', 'tour.show', 'separator', 'about.show'] }
+  { label: 'Help', entries: ['shortcuts.show', 'tour.show', 'separator', 'diagnostics.show', 'about.show'] }
 ]
 
 /** The actions of menus, those of their submenus included, in order. */

@@ -4,7 +4,7 @@ import { AttackerProcess } from './attacker-process.ts'
 import { readers } from './readers/all.ts'
 
 const seed = Number(process.env.SPLICE_FUZZ_SEED ?? 1)
-const casesOfEach = 200
+const casesOfEach = 160
 /** Memory of JavaScript, and of the whole process at its peak. */
 const heapMegabytes = 256
 const peakMegabytes = 600

@@ -46,8 +46,8 @@ function manyTensors(count: number): string {
 const safetensorsBombs = [
   headerBomb('safetensors: 200,000 tensors', () => manyTensors(200_000), 800_000),
   headerBomb(
-    'safetensors: 700,000 empty objects',
-    () => `{${Array.from({ length: 700_000 }, (_, i) => `"${i.toString(36)}":{}`).join(',')}}`
+    'safetensors: 400,000 empty objects',
+    () => `{${Array.from({ length: 400_000 }, (_, i) => `"${i.toString(36)}":{}`).join(',')}}`
   ),
   headerBomb('safetensors: 30 MB of brackets', () => fill('[', 30 * million)),
   headerBomb('safetensors: a dtype of 30 MB', () => `{"a":{"dtype":"${fill('x', 30 * million)}","shape":[],"data_offsets":[0,0]}}`),
@@ -87,10 +87,10 @@ const zipBombs = [
     )
     return async () => (await openWeightFile(file)).entries.get('W_enc')?.map(scratch)
   }),
-  bomb('npz: 4,000 members', async (_, folder) => {
+  bomb('npz: 2,000 members', async (_, folder) => {
     const file = path.join(folder, 'params.npz')
     const bytes = Buffer.concat([npyHeader('1,'), Buffer.alloc(4)])
-    fs.writeFileSync(file, zipOf(Array.from({ length: 4000 }, (__, i) => ({ name: `m${i}.npy`, bytes }))))
+    fs.writeFileSync(file, zipOf(Array.from({ length: 2000 }, (__, i) => ({ name: `m${i}.npy`, bytes }))))
     return () => openWeightFile(file)
   })
 ]
@@ -191,10 +191,10 @@ const configBombs = [
     openCheckpoint
   ),
   configBomb(
-    'shards: an index of 499,000 tensors',
+    'shards: an index of 240,000 tensors',
     {
       'config.json': () => '{"model_type":"gpt2"}',
-      'model.safetensors.index.json': () => `{"weight_map":{${Array.from({ length: 499_000 }, (_, i) => `"t${i}":"s${i}"`).join(',')}}}`
+      'model.safetensors.index.json': () => `{"weight_map":{${Array.from({ length: 240_000 }, (_, i) => `"t${i}":"s${i}"`).join(',')}}}`
     },
     openCheckpoint
   ),
@@ -233,7 +233,7 @@ const configBombs = [
   ),
   bomb('YAML: a table of 140,000 lines', async (_, folder) => {
     const file = path.join(folder, 'pretrained_saes.yaml')
-    const yaml = `r:\n  model: m\n  repo_id: a/b\n  saes:\n${fill('  - id: x\n', 11 * 140_000)}`
+    const yaml = `r:\n  model: m\n  repo_id: a/b\n  saes:\n${fill('  - id: x\n', 10 * 140_000)}`
     return async () => readPretrainedSaes(yaml, file)
   })
 ]
@@ -281,11 +281,11 @@ const importBombs = [
     () => `{"modelId":"m","layer":"l","index":0,"description":"x","embedding":[${fill('1,', 15 * million)}0]}`
   ),
   importBomb(
-    'jsonl.gz: a description of 15 MB',
+    'jsonl.gz: a description of 5 MB',
     'a.jsonl.gz',
-    () => `{"modelId":"m","layer":"l","index":0,"description":"${fill('a b ', 15 * million)}"}`
+    () => `{"modelId":"m","layer":"l","index":0,"description":"${fill('a b ', 5 * million)}"}`
   ),
-  importBomb('jsonl.gz: rows that are none', 'a.jsonl.gz', () => fill('x\n', 600_000)),
+  importBomb('jsonl.gz: rows that are none', 'a.jsonl.gz', () => fill('x\n', 240_000)),
   importBomb('csv: a line of 20 MB', 'a.csv', () => fill('a,', 20 * million))
 ]
 

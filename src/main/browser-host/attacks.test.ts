@@ -5,8 +5,13 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { createORPCClient } from '@orpc/client'
+import { RPCLink } from '@orpc/client/websocket'
+import type { ContractRouterClient } from '@orpc/contract'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
+import type { Contract } from '../../contract/index.ts'
 import { Access } from './access.ts'
 import { type BrowserHost, startBrowserHost } from './host.ts'
 import { RateLimit } from './limits.ts'
@@ -430,6 +435,40 @@ describe('numbers and time', () => {
     now += 60_000
     expect(Array.from({ length: 6 }, () => rate.take()).filter(Boolean)).toHaveLength(5)
   })
+})
+
+test('a host that is opened to one folder knows no other, by the API as by the socket', async () => {
+  const demo = fileURLToPath(new URL('../../../resources/demo', import.meta.url))
+  const narrow = await startBrowserHost({ port: 0, open: false, only: [path.join(demo, 'saes')] })
+  onTestFinished(() => narrow.close())
+  const { origin, searchParams } = new URL(narrow.url)
+  const ask = async (procedure: string, body: object) => {
+    const headers = { Authorization: `Bearer ${searchParams.get('token')}`, 'Content-Type': 'application/json', Accept: 'application/json' }
+    const answer = await fetch(`${origin}/api/${procedure}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    return { status: answer.status, body: await answer.json() }
+  }
+  const refused = { status: 422, body: { data: { kind: 'path/not-opened' } } }
+  for (const [procedure, body] of [
+    ['library/browse', { path: '/' }],
+    ['library/modelConfig', { path: os.homedir() }],
+    ['library/inspect', { path: `${demo}/saes/../../..` }],
+    ['runs/chatTemplate', { model: '/etc' }],
+    ['runs/tokenize', { model: '/etc', prompt: { text: 'x' } }],
+    ['explanations/importFiles', { paths: ['/var/log'] }],
+    ['mirror/backup', { file: '/tmp/backup.sqlite' }],
+    ['engine/changeSettings', { library: { folders: ['/'], demo: true, hubCache: true } }]
+  ] as const) {
+    expect([procedure, await ask(procedure, body)]).toMatchObject([procedure, refused])
+  }
+  expect(await ask('library/browse', {})).toMatchObject({ status: 200, body: { path: path.join(demo, 'saes') } })
+  expect(await ask('library/findSaes', { path: path.join(demo, 'saes') })).toMatchObject({ status: 200 })
+  const paired = await fetch(narrow.url, { redirect: 'manual' })
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/rpc`, {
+    headers: { Cookie: paired.headers.getSetCookie()[0]!.split(';')[0]!, Origin: origin }
+  })
+  const client: ContractRouterClient<Contract> = createORPCClient(new RPCLink({ websocket: socket as unknown as globalThis.WebSocket }))
+  await expect(client.library.browse({ path: '/' })).rejects.toMatchObject({ data: { kind: 'path/not-opened' } })
+  socket.terminate()
 })
 
 test('every answer says that nothing of it runs, is framed, kept or guessed at', async () => {

@@ -21,6 +21,8 @@ export interface BrowserHostOptions {
   readonly open: boolean
   /** The mirror's file; the home's by default. */
   readonly db?: string
+  /** The folders that pages and scripts may name paths in; any path without it. */
+  readonly only?: readonly string[]
   /** Others than the usual ones. */
   readonly limits?: Partial<HostLimits>
 }
@@ -38,7 +40,7 @@ const largestFrame = 16 * 1024 * 1024
  * Starts engine and server; settles when both answer. Throws `serve/not-built`, `serve/port` where the port cannot be had, and
  * what keeps the engine from opening.
  */
-export async function startBrowserHost({ port, open, db, limits: others }: BrowserHostOptions): Promise<BrowserHost> {
+export async function startBrowserHost({ port, open, db, only, limits: others }: BrowserHostOptions): Promise<BrowserHost> {
   const limits = { ...usualLimits, ...others }
   const page = readPage(pageFolder())
   const access = new Access()
@@ -54,7 +56,7 @@ export async function startBrowserHost({ port, open, db, limits: others }: Brows
   const address = await listen(server, port)
   let engine: EngineSupervisor
   try {
-    engine = await startEngine(db)
+    engine = await startEngine(db, only)
   } catch (thrown) {
     server.close()
     throw thrown
@@ -131,12 +133,13 @@ async function listen(server: Server, port: number): Promise<string> {
 }
 
 /** Starts the engine and waits until it answers. Throws what it says where it cannot open. */
-async function startEngine(db: string | undefined): Promise<EngineSupervisor> {
+async function startEngine(db: string | undefined, only: readonly string[] | undefined): Promise<EngineSupervisor> {
   return await new Promise((resolve, reject) => {
     let isOpen = false
     const supervisor = new EngineSupervisor({
       node: process.execPath,
       db,
+      ...(only === undefined ? {} : { only }),
       onReady: () => {
         if (isOpen) process.stderr.write('splice: engine restarted\n')
         isOpen = true

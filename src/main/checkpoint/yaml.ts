@@ -1,4 +1,4 @@
-/** Plain YAML: one document of objects, lists, texts, numbers and truth values. Tags, aliases and anchors are refused. */
+/** Plain YAML: one document of objects, lists, texts, numbers and truth values. Tags are refused, and where bounds allow none, aliases and anchors. */
 import { parseDocument, visit } from 'yaml'
 import { withinTime } from './time-limit.ts'
 
@@ -9,13 +9,15 @@ export interface YamlBounds {
   readonly parts: number
   /** Whether the last of two equal keys counts, as in Python, rather than none. */
   readonly mayRepeatKeys: boolean
+  /** How many values aliases may stand for. */
+  readonly aliases: number
 }
 
-const ofConfigs: YamlBounds = { characters: 128 * 1024, parts: 20_000, mayRepeatKeys: false }
+const ofConfigs: YamlBounds = { characters: 128 * 1024, parts: 20_000, mayRepeatKeys: false, aliases: 0 }
 /** How deep lists and objects may be nested, in brackets or, one a step, in blanks. */
 const deepest = 100
 /** How long a text may take, in ms. */
-const patience = 4000
+const patience = 10_000
 
 function requireBounds(text: string, { characters, parts }: YamlBounds): void {
   if (text.length > characters) throw new SyntaxError(`${text.length} characters are more than any such file has`)
@@ -40,19 +42,19 @@ export function parseYaml(text: string, bounds: YamlBounds = ofConfigs): unknown
   }
 }
 
-function parsed(text: string, { mayRepeatKeys }: YamlBounds): unknown {
+function parsed(text: string, { mayRepeatKeys, aliases }: YamlBounds): unknown {
   const uniqueKeys = !mayRepeatKeys
   const document = parseDocument(text, { schema: 'core', version: '1.2', logLevel: 'silent', prettyErrors: false, uniqueKeys })
   const [problem] = [...document.errors, ...document.warnings]
   if (problem !== undefined) throw new SyntaxError(problem.message)
   visit(document, {
     Alias() {
-      throw new SyntaxError('it has an alias')
+      if (aliases === 0) throw new SyntaxError('it has an alias')
     },
     Node(_key, node) {
-      if ('anchor' in node && node.anchor !== undefined) throw new SyntaxError('it has an anchor')
+      if (aliases === 0 && 'anchor' in node && node.anchor !== undefined) throw new SyntaxError('it has an anchor')
       if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org,2002:')) throw new SyntaxError(`it has the tag ${node.tag}`)
     }
   })
-  return document.toJS({ maxAliasCount: 0 })
+  return document.toJS({ maxAliasCount: aliases })
 }

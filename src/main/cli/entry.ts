@@ -93,6 +93,8 @@ async function start(command: Command, argv: readonly string[], terminal: Termin
       return (await import('./download.ts')).download(argv, terminal)
     case 'doctor':
       return (await import('./doctor.ts')).doctor(argv, terminal)
+    case 'diagnostics':
+      return (await import('./diagnostics.ts')).diagnostics(argv, terminal)
     case 'serve':
       return (await import('./serve.ts')).serve(argv, terminal)
   }

@@ -32,6 +32,7 @@ export const commands = [
   'releases',
   'download',
   'doctor',
+  'diagnostics',
   'serve'
 ] as const
 export type Command = (typeof commands)[number]
@@ -62,6 +63,7 @@ export const programHelp = `splice: look inside language models with sparse auto
   splice releases [--model M]                             what is published, and what of it is on this disk
   splice download REPO | --release R --sae-id ID          an SAE, a model or files from the Hugging Face hub
   splice doctor                                           what this machine computes with, tried, and what is missing
+  splice diagnostics [--out FILE]                         versions, settings and errors of late, to read and perhaps share
   splice serve                                            the workbench in a browser, on this machine's loopback
 
   splice COMMAND --help                                   the options of a command
@@ -585,13 +587,26 @@ do in Python.
 
 ${exits}
 `,
-  serve: `splice serve [--port N] [--no-open] [--db FILE]
+  diagnostics: `splice diagnostics [--out FILE] [--db FILE]
+
+Prints a text about this Splice: versions, providers, settings, the sizes of its own files and the errors of late. It has no
+prompt, run, explanation, note or access token, and of a path only its last name. Nothing is sent: read it, and share what you like.
+It is made where the mirror cannot be opened, too, and says why.
+
+  --out FILE                writes it there, whole or not at all, and prints the file's path
+${everywhere}
+
+${exits}
+`,
+  serve: `splice serve [--port N] [--no-open] [--only FOLDER]... [--db FILE]
 
 Serves the workbench to a browser on this machine, prints one line with its URL, and stays until Ctrl-C. It listens on
 loopback only; the URL carries a token that is good until it ends. From another machine, tunnel the port with SSH.
 
   --port N                  the port to listen on (any free one)
   --no-open                 does not open a browser
+  --only FOLDER             pages and scripts may name paths in this folder alone, beside Splice's own and the Hugging Face cache;
+                            several times for several folders
 ${everywhere}
 
 ${exits}

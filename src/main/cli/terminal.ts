@@ -1,4 +1,8 @@
-/** What a command writes to: results to stdout once they are whole, notes and progress to stderr. */
+/**
+ * What a command writes to: results to stdout once they are whole, notes and progress to stderr. Names and texts of foreign files
+ * may be among them: a terminal gets them without what would steer it, a pipe or a file as they are.
+ */
+import { escapeSteering } from '../../contract/errors.ts'
 
 /** The outside of a command: its two outputs and the signal that Ctrl-C gives. */
 export interface Terminal {
@@ -28,16 +32,18 @@ export function processTerminal(signal: AbortSignal): Terminal {
     print: text => {
       clear()
       return new Promise((resolve, reject) => {
-        process.stdout.write(text, error => (error && !isClosedPipe(error) ? reject(error) : resolve()))
+        process.stdout.write(process.stdout.isTTY === true ? escapeSteering(text) : text, error =>
+          error && !isClosedPipe(error) ? reject(error) : resolve()
+        )
       })
     },
     note: line => {
       clear()
-      process.stderr.write(`${line}\n`)
+      process.stderr.write(`${escapeSteering(line)}\n`)
     },
     progress: line => {
       if (!isTerminal) return
-      process.stderr.write(`\r\u001b[K${line}`)
+      process.stderr.write(`\r\u001b[K${escapeSteering(line)}`)
       shown = true
     },
     showsProgress: isTerminal,

@@ -6,7 +6,9 @@ import path from 'node:path'
 import { createRouterClient } from '@orpc/server'
 import type { EngineEvent, EngineStatus, Notice } from '../../contract/engine.ts'
 import { toErrorData } from '../../contract/errors.ts'
+import { setBrokenMirrorAside } from '../explanations/database.ts'
 import { type Mirror, openMirror } from '../explanations/mirror.ts'
+import { hubCacheFolder } from '../hub/environment.ts'
 import { homeFolder } from '../library/home.ts'
 import { type Library, openLibrary } from '../library/library.ts'
 import { openPromptLibrary, type PromptLibrary } from '../library/prompt-library.ts'
@@ -17,9 +19,11 @@ import { Downloads } from './downloads.ts'
 import { EventQueue } from './event-queue.ts'
 import { Harvests } from './harvests.ts'
 import { type InferenceChoice, InferenceProcess } from './inference-process.ts'
+import { PathAccess } from './path-access.ts'
 import { makeRouter } from './router.ts'
 import { EngineSettings, inferenceChoice } from './settings.ts'
 import { Syncs } from './syncs.ts'
+import { TroubleLog } from './trouble-log.ts'
 import { version } from './version.ts'
 
 export interface EngineOptions {
@@ -29,8 +33,12 @@ export interface EngineOptions {
   readonly db?: string
   /** Threads that read the mirror; without any, reading happens in the engine's own. */
   readonly readers?: number
+  /** For an engine that stays open: what is broken in the home is set aside and made again, and backups are kept. */
+  readonly repairs?: boolean
   /** Hears of what no request answers, also where nobody watches. */
   readonly onNotice?: (notice: Notice) => void
+  /** The folders that clients may name paths in; any path without it. */
+  readonly only?: readonly string[]
   /** Imports the demo's explanations when they are not in the mirror yet. */
   readonly importDemo?: boolean
 }
@@ -48,11 +56,17 @@ export interface EngineServices {
   readonly history: History
   readonly settings: EngineSettings
   readonly harvests: Harvests
+  /** Null where clients may name any path. */
+  readonly paths: PathAccess | null
+  readonly troubles: TroubleLog
   status(): Promise<EngineStatus>
   watch(signal: AbortSignal | undefined): AsyncGenerator<EngineEvent, void>
   /** Tells every watcher that the status changed. */
   announceStatus(): void
 }
+
+/** How many notices wait for someone to listen. */
+const mostUnheard = 20
 
 /** How long changes of the status gather before watchers hear of them, in ms. */
 const statusDelay = 30
@@ -69,21 +83,33 @@ class Services implements EngineServices {
   readonly history: History
   readonly settings: EngineSettings
   readonly harvests: Harvests
+  paths: PathAccess | null = null
+  readonly troubles: TroubleLog
   readonly #watchers = new Set<EventQueue<EngineEvent>>()
+  /** What was to be said before anyone listened. */
+  readonly #unheard: Notice[] = []
   readonly #onNotice: (notice: Notice) => void
   #announcing: NodeJS.Timeout | null = null
 
-  constructor(home: string, library: Library, mirror: Mirror, choice: InferenceChoice, onNotice: (notice: Notice) => void) {
+  constructor(
+    home: string,
+    library: Library,
+    mirror: Mirror,
+    { choice, repairs, onNotice }: { choice: InferenceChoice; repairs: boolean; onNotice: (notice: Notice) => void }
+  ) {
     this.home = home
     this.#onNotice = onNotice
+    this.troubles = new TroubleLog(home)
+    const onRepair = repairs ? (message: string) => this.warn(message) : undefined
     this.library = library
     this.prompts = openPromptLibrary(home)
     this.mirror = mirror
     this.downloads = new Downloads(home)
-    this.notebook = new Notebook(path.join(home, 'notebook.sqlite'))
+    this.notebook = new Notebook(path.join(home, 'notebook.sqlite'), Date.now, onRepair)
     this.syncs = new Syncs(home, mirror, () => this.announceStatus())
     this.history = new History(path.join(home, 'runs.sqlite'), {
       version: version(),
+      onRepair,
       onFailure: error =>
         this.#notify({
           level: 'warning',
@@ -136,8 +162,15 @@ class Services implements EngineServices {
     }, statusDelay)
   }
 
+  /** Tells a person what they should know, now or when the first one listens. */
+  warn(message: string): void {
+    this.#notify({ level: 'warning', message, at: Date.now() })
+  }
+
   #notify(notice: Notice): void {
+    this.troubles.note(notice.error ?? { kind: `notice/${notice.level}`, message: notice.message })
     this.#onNotice(notice)
+    if (this.#watchers.size === 0 && this.#unheard.length < mostUnheard) this.#unheard.push(notice)
     this.#tell({ type: 'notice', notice })
   }
 
@@ -152,6 +185,7 @@ class Services implements EngineServices {
     this.#watchers.add(events)
     try {
       yield { type: 'status', status: await this.status() }
+      for (const notice of this.#unheard.splice(0)) yield { type: 'notice', notice }
       yield* events
     } finally {
       this.#watchers.delete(events)
@@ -193,17 +227,32 @@ class Services implements EngineServices {
     await this.inference.close()
     await this.history.close()
     await this.mirror.close()
-    this.notebook.close()
+    await this.notebook.close()
+  }
+}
+
+/** Opens the mirror; the home's own is set aside where it is broken. A file that a person named is theirs to look after. */
+async function openOrRepair({ db, readers, repairs }: EngineOptions, home: string): Promise<{ mirror: Mirror; repaired: string | null }> {
+  const file = db ?? path.join(home, 'mirror.sqlite')
+  try {
+    return { mirror: await openMirror(file, { readers }), repaired: null }
+  } catch (thrown) {
+    const repaired = repairs === true && db === undefined ? setBrokenMirrorAside(file, thrown) : null
+    if (repaired === null) throw thrown
+    return { mirror: await openMirror(file, { readers }), repaired }
   }
 }
 
 /** Opens the engine. Throws when the mirror or the home folder cannot be opened. */
 export async function createEngine(options: EngineOptions = {}) {
   const home = options.home ?? homeFolder()
-  const mirror = await openMirror(options.db ?? path.join(home, 'mirror.sqlite'), { readers: options.readers })
+  const repairs = options.repairs === true
+  const { mirror, repaired } = await openOrRepair(options, home)
   const library = await openLibrary({ home })
   const choice = inferenceChoice(await library.settings())
-  const services = new Services(home, library, mirror, choice, options.onNotice ?? (() => undefined))
+  const services = new Services(home, library, mirror, { choice, repairs, onNotice: options.onNotice ?? (() => undefined) })
+  if (options.only !== undefined) services.paths = new PathAccess(options.only, [home, resourcesFolder(), hubCacheFolder()])
+  if (repaired !== null) services.warn(repaired)
   const router = makeRouter(services)
   // A command does its own work and no other; whoever stays open tidies up.
   if ((options.readers ?? 0) > 0) void services.settleMirror()
@@ -215,6 +264,10 @@ export async function createEngine(options: EngineOptions = {}) {
     /** Starts the inference process before the first run asks for it. */
     warmUp(): void {
       services.inference.start()
+    },
+    /** Writes down for diagnostics that the engine before this one ended, and how. */
+    noteDeath(how: string): void {
+      services.troubles.note({ kind: 'engine/died', message: `the engine ended: ${how}` })
     },
     /** Settles when the demo's explanations are in the mirror. */
     demoImported,

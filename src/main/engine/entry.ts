@@ -1,10 +1,16 @@
 /** The engine process: serves the contract to whatever its parent connects, until the parent is gone. */
 
+import { z } from 'zod'
 import { toErrorData } from '../../contract/errors.ts'
 import { createEngine } from './engine.ts'
 import { Peers } from './peers.ts'
 
-const { SPLICE_DB } = process.env
+const { SPLICE_DB, SPLICE_LAST_DEATH } = process.env
+/** Folders that clients may name paths in, as its host was told. */
+const only = z.array(z.string()).optional()
+// Processes that this one starts are no business of it.
+delete process.env.SPLICE_LAST_DEATH
+if (process.env.MALLOC_ARENA_MAX === '2') delete process.env.MALLOC_ARENA_MAX
 
 /** One may count while the other searches. */
 const mirrorReaders = 2
@@ -27,7 +33,14 @@ function tell(message: object, then: () => void = () => undefined): void {
 }
 
 try {
-  const engine = await createEngine({ db: SPLICE_DB === '' ? undefined : SPLICE_DB, importDemo: true, readers: mirrorReaders })
+  const engine = await createEngine({
+    db: SPLICE_DB === '' ? undefined : SPLICE_DB,
+    only: only.parse(process.argv[2] === undefined ? undefined : JSON.parse(process.argv[2])),
+    importDemo: true,
+    readers: mirrorReaders,
+    repairs: true
+  })
+  if (SPLICE_LAST_DEATH !== undefined) engine.noteDeath(SPLICE_LAST_DEATH)
   peers = new Peers(engine.router, message => tell(message))
   for (const message of waiting.splice(0)) peers.receive(message)
   tell({ kind: 'ready' })

@@ -44,9 +44,17 @@ import {
 import type { ProcessChoice } from '../inference/standards.ts'
 import { diedError, LastWords, type ProcessDeath, processDeath } from './process-death.ts'
 import { processEntry } from './process-entry.ts'
+import { Turns } from './turns.ts'
 
 /** How long a cancelled run may take to reach the end of its stage, in ms. */
 const cancelPatience = 150
+
+/** How many jobs of a kind may wait for their turn; what comes then is refused. */
+export const mostWaiting = 256
+
+function cancelledRun(): SpliceError {
+  return new SpliceError('run/cancelled', 'the run was cancelled')
+}
 
 /** Hears what is under way and how far it is, as a fraction of 1. */
 type OnProgress = (stage: string, fraction: number) => void
@@ -88,8 +96,7 @@ export class InferenceProcess {
   #nextId = 1
   #closed = false
   readonly #requests = new Map<number, Request>()
-  /** The ends of what waits for its turn. */
-  readonly #queues = { runs: Promise.resolve(), evaluations: Promise.resolve() }
+  readonly #queues = { runs: new Turns(mostWaiting), evaluations: new Turns(mostWaiting) }
   #atWork = 0
   readonly #listener: InferenceListener
   #killedOnPurpose = false
@@ -176,9 +183,12 @@ export class InferenceProcess {
       return
     }
     this.#requests.delete(message.id)
-    if (request.isCancelled) request.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
-    else if (message.kind === 'error') request.reject(SpliceError.fromData(message.error))
-    else request.resolve(message)
+    if (request.isCancelled) request.reject(cancelledRun())
+    else if (message.kind === 'error') {
+      request.reject(SpliceError.fromData(message.error))
+      // What it holds so far may be what is missing.
+      if (message.error.kind === 'inference/memory') void this.restart()
+    } else request.resolve(message)
   }
 
   #onExit(child: ChildProcess, death: ProcessDeath): void {
@@ -249,7 +259,7 @@ export class InferenceProcess {
     onProgress: OnProgress,
     onStep: Request['onStep'] = () => undefined
   ): Promise<FromInference> {
-    if (signal?.aborted) return Promise.reject(new SpliceError('run/cancelled', 'the run was cancelled'))
+    if (signal?.aborted) return Promise.reject(cancelledRun())
     const child = this.start()
     const id = this.#nextId
     this.#nextId += 1
@@ -295,12 +305,8 @@ export class InferenceProcess {
     onProgress: OnProgress,
     { queue = 'runs', onStep }: { readonly queue?: 'runs' | 'evaluations'; readonly onStep?: Request['onStep'] } = {}
   ): Promise<FromInference> {
-    const turn = this.#queues[queue].then(() => this.#atWorkWith(() => this.#request(make, signal, onProgress, onStep)))
-    this.#queues[queue] = turn.then(
-      () => undefined,
-      () => undefined
-    )
-    return turn
+    const work = () => this.#atWorkWith(() => this.#request(make, signal, onProgress, onStep))
+    return this.#queues[queue].take(work, signal, cancelledRun)
   }
 
   /** Is busy until an answer is there. */
@@ -466,7 +472,7 @@ export class InferenceProcess {
    */
   async harvest(job: HarvestJob, signal: AbortSignal | undefined): Promise<HarvestedPass> {
     // A process that is to end anew takes over what was asked for; what is asked for behind that waits for it.
-    await this.#queues.evaluations
+    await this.#queues.evaluations.end
     const answer = await this.#atWorkWith(() =>
       this.#request(
         id => ({ kind: 'harvest', id, job }),
@@ -508,7 +514,7 @@ export class InferenceProcess {
    * `between` is done after the end of the one and before anything runs in the other.
    */
   async restart(between: () => Promise<void> = () => Promise.resolve()): Promise<void> {
-    const turn = Promise.all([this.#queues.runs, this.#queues.evaluations]).then(async () => {
+    const turn = Promise.all([this.#queues.runs.end, this.#queues.evaluations.end]).then(async () => {
       const child = this.#child
       if (this.#closed) return
       if (child === null) return between()
@@ -520,9 +526,8 @@ export class InferenceProcess {
       await between()
       await this.#whenReady.promise
     })
-    const ended = turn.catch(() => undefined)
-    this.#queues.runs = ended
-    this.#queues.evaluations = ended
+    this.#queues.runs.waitFor(turn)
+    this.#queues.evaluations.waitFor(turn)
     await turn
   }
 

@@ -13,6 +13,7 @@ import { sourceTrapsOf } from '../library/traps.ts'
 import { aboutSplice } from './about.ts'
 import { testPrompt } from './answers.ts'
 import { attribution } from './attributions.ts'
+import { diagnosticsText } from './diagnostics.ts'
 import type { EngineServices } from './engine.ts'
 import { evaluation } from './evaluations.ts'
 import { FeatureReadings } from './feature-readings.ts'
@@ -23,6 +24,7 @@ import { exportHits } from './hit-export.ts'
 import { listAllHookPoints } from './hook-points.ts'
 import { activationValues, downloadHooks, listHooks, openActivation } from './hooks.ts'
 import { releasesWith, scanEvents } from './library-events.ts'
+import { readLicenses } from './licenses.ts'
 import { checkLogits } from './logit-check.ts'
 import { readLens } from './logit-lens.ts'
 import { importEvents, workEvents } from './mirror-events.ts'
@@ -38,26 +40,32 @@ function asContractError(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof
   return new ORPCError('SPLICE', { defined: true, status: 422, message: data.message, data, cause: thrown })
 }
 
-async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): AsyncGenerator<Event, void> {
-  try {
-    yield* events
-  } catch (thrown) {
-    throw asContractError(thrown)
-  }
-}
-
 /** Implements the contract. */
 export function makeRouter(services: EngineServices) {
+  /** The error as clients get it, written down for diagnostics. */
+  function told(thrown: unknown): ORPCError<'SPLICE', ReturnType<typeof toErrorData>> {
+    const error = asContractError(thrown)
+    services.troubles.note(error.data)
+    return error
+  }
+  async function* withContractErrors<Event>(events: AsyncGenerator<Event, void>): AsyncGenerator<Event, void> {
+    try {
+      yield* events
+    } catch (thrown) {
+      throw told(thrown)
+    }
+  }
   const { library, prompts, mirror, downloads, harvests, history, notebook, settings, syncs } = services
   const held = new HeldFiles(services.home)
   const readings = new FeatureReadings(services)
   const releases = releasesWith(library, mirror)
-  const os = implement(contract).use(async ({ next }) => {
+  const os = implement(contract).use(async ({ next }, input: unknown) => {
     try {
+      services.paths?.requireAll(input)
       return await next()
     } catch (thrown) {
       if (thrown instanceof ORPCError) throw thrown
-      throw asContractError(thrown)
+      throw told(thrown)
     }
   })
   return os.router({
@@ -67,7 +75,13 @@ export function makeRouter(services: EngineServices) {
         await services.inference.ready()
         return aboutSplice(services.home, services.inference.providers)
       }),
+      licenses: os.engine.licenses.handler(() => readLicenses()),
+      diagnostics: os.engine.diagnostics.handler(async () => ({ text: await diagnosticsText(services) })),
       watch: os.engine.watch.handler(({ signal }) => withContractErrors(services.watch(signal))),
+      unload: os.engine.unload.handler(async () => {
+        await services.inference.restart()
+        return services.status()
+      }),
       settings: os.engine.settings.handler(() => library.settings()),
       changeSettings: os.engine.changeSettings.handler(({ input }) => settings.change(input)),
       settingsReport: os.engine.settingsReport.handler(() => settings.report()),
@@ -83,7 +97,7 @@ export function makeRouter(services: EngineServices) {
       inspect: os.library.inspect.handler(({ input }) => library.inspect(input.path)),
       findSaes: os.library.findSaes.handler(({ input, signal }) => library.findSaes(input.path, signal)),
       recent: os.library.recent.handler(() => library.recent()),
-      browse: os.library.browse.handler(({ input }) => library.browse(input.path)),
+      browse: os.library.browse.handler(({ input }) => library.browse(input.path ?? services.paths?.start)),
       identify: os.library.identify.handler(({ input }) => library.identify(input.path)),
       folders: os.library.folders.handler(() => library.folders()),
       onDisk: os.library.onDisk.handler(() => library.onDisk()),

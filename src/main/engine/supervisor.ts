@@ -29,12 +29,17 @@ export interface SupervisorOptions {
   readonly entry?: string
   /** The mirror's file; the home's by default. */
   readonly db?: string
+  /** The folders that clients may name paths in; any path without it. */
+  readonly only?: readonly string[]
   /** A process is started, at first and again after each death: it can be connected to. */
   readonly onStart?: () => void
   /** It is open and answers. */
   readonly onReady?: () => void
   readonly onDeath: (death: EngineDeath) => void
 }
+
+/** How many arenas glibc may have in the engine, which its own entry takes back for the inference process. */
+const engineArenas = '2'
 
 /** Deaths within this time, in ms, count against the engine. */
 const trialTime = 20_000
@@ -50,6 +55,8 @@ export class EngineSupervisor {
   #child: ChildProcess | null = null
   #wasReady = false
   #deaths: number[] = []
+  /** What the next engine writes down for diagnostics. */
+  #lastDeath: string | null = null
   #closed = false
   #restart: NodeJS.Timeout | null = null
 
@@ -66,13 +73,20 @@ export class EngineSupervisor {
   start(): void {
     let reason: string | null = null
     let error: unknown
-    const child = fork(this.#options.entry ?? processEntry('engine'), [], {
+    const { only } = this.#options
+    const child = fork(this.#options.entry ?? processEntry('engine'), only === undefined ? [] : [JSON.stringify(only)], {
       execPath: this.#options.node,
       execArgv: [],
       serialization: 'advanced',
       // Its stdout is our stderr: a host's own stdout carries the URL and nothing else.
       stdio: ['ignore', 2, 'pipe', 'ipc'],
-      env: { ...process.env, ...(this.#options.db === undefined ? {} : { SPLICE_DB: this.#options.db }) }
+      env: {
+        // Runs are compressed and read in threads; an arena for each of glibc's would keep what they gave back.
+        MALLOC_ARENA_MAX: engineArenas,
+        ...process.env,
+        ...(this.#options.db === undefined ? {} : { SPLICE_DB: this.#options.db }),
+        ...(this.#lastDeath === null ? {} : { SPLICE_LAST_DEATH: this.#lastDeath })
+      }
     })
     this.#child = child
     child.stderr?.on('data', (chunk: Buffer) => {
@@ -108,8 +122,10 @@ export class EngineSupervisor {
     if (this.#child !== child) return
     this.#child = null
     if (this.#closed) return
-    const now = Date.now()
+    // Not the clock on the wall, which may be set.
+    const now = performance.now()
     this.#deaths = [...this.#deaths.filter(at => now - at < trialTime), now]
+    this.#lastDeath = reason
     const couldNotOpen = error !== undefined && !this.#wasReady
     const isFinal = couldNotOpen || this.#deaths.length >= mostDeaths
     const receivers = [...this.#receivers]

@@ -17,7 +17,7 @@ import type { Vocabulary } from './tokenizer.ts'
 const maximumBytes = 16 * 1024 * 1024
 
 /** How long a template may take, in ms, and how much it may write, in characters. */
-const patience = 2000
+const patience = 1000
 const longestChat = 4 * 1024 * 1024
 
 const templates = z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))])

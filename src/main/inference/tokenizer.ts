@@ -34,8 +34,9 @@ async function readJson(file: string): Promise<Record<string, unknown>> {
   return parsed.data
 }
 
-/** How long a text may take, in ms, and each of its characters beside. */
-const patience = 2000
+/** How long a tokenizer may take to be made of its files, and a text to be split, with each of its characters beside; ms. */
+const makingPatience = 20_000
+const patience = 3000
 const patienceByCharacter = 0.1
 const decoders = z.looseObject({ decoder: z.unknown() })
 
@@ -90,7 +91,7 @@ export class Vocabulary {
     if (file === null) return new Vocabulary(checkpoint.folder, null, special, bosId)
     const json = await readJson(file)
     const config = checkpoint.tokenizerConfigFile === null ? {} : await readJson(checkpoint.tokenizerConfigFile)
-    const tokenizer = trying(file, 'is not a tokenizer', patience, () => {
+    const tokenizer = trying(file, 'is not a tokenizer', makingPatience, () => {
       const made = new Tokenizer(json, config)
       for (const [id, added] of made.get_added_tokens_decoder()) if (added.special) special.add(id)
       return made

@@ -10,7 +10,7 @@ import type { CatalogueRow, ReleaseRow } from './catalogue.ts'
 
 /** The largest table known has 1.5 MB and 50,000 lines. */
 export const maximumYamlBytes = 8 * 1024 * 1024
-const tableBounds: YamlBounds = { characters: maximumYamlBytes, parts: 150_000, mayRepeatKeys: true }
+const tableBounds: YamlBounds = { characters: maximumYamlBytes, parts: 150_000, mayRepeatKeys: true, aliases: 100 }
 
 const numberOrNull = z.number().nullish().catch(null)
 const text = z.union([z.string(), z.number().transform(String)])

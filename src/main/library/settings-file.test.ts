@@ -76,3 +76,24 @@ describe('a file that is no JSON', () => {
     expect(fs.readFileSync(`${file.path}.corrupt-1`, 'utf8')).toBe('[1]')
   })
 })
+
+describe('what stands where the settings belong and is no file', () => {
+  test.each([
+    ['a folder', () => fs.mkdirSync(file.path)],
+    ['a loop of links', () => fs.symlinkSync('settings.json', file.path)],
+    ['a device', () => fs.symlinkSync('/dev/zero', file.path)]
+  ])('%s is told, and moved aside by the first change', async (_, put) => {
+    put()
+    expect((await file.read()).problems).toEqual([{ field: null, message: expect.stringContaining('every setting has its default') }])
+    expect((await file.change({ theme: 'dark' })).theme).toBe('dark')
+    expect(fs.readdirSync(home).sort()).toEqual(['settings.json', 'settings.json.corrupt'])
+    expect((await file.read()).problems).toEqual([])
+  })
+
+  test('nesting without end in a field of another version is a file that cannot be read, not a change that fails', async () => {
+    write(`{"theme":"dark","other":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)
+    expect((await file.read()).problems).toHaveLength(1)
+    await file.change({ topK: 20 })
+    expect(written()).toEqual({ topK: 20 })
+  })
+})

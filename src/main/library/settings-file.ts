@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
 import { type SettingProblem, type Settings, type SettingsChange, settings as settingsSchema } from '../../contract/settings.ts'
@@ -12,6 +13,9 @@ import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
 import { freeName, writeWhole } from './state-file.ts'
 
 const mostBytes = 16 * 1024 * 1024
+
+/** How long a change waits for one of another process, in ms; each takes a few. What holds longer was left by one that ended. */
+const changePatience = 500
 
 const fields = settingsSchema.keyof().options
 const record = z.record(z.string(), z.unknown())
@@ -73,20 +77,40 @@ export class SettingsFile {
   change(change: SettingsChange): Promise<Settings> {
     const changed = this.#changing
       .catch(() => undefined)
-      .then(async () => {
-        const { settings, problems, raw } = await this.read()
-        if (raw === null || problems.some(({ field }) => field !== null && field in change)) await this.#setAside()
-        const { panes, ...others } = change
-        const next = { ...raw, ...others, ...(panes === undefined ? {} : { panes: changedPanes(settings.panes, panes) }) }
-        try {
+      .then(() =>
+        this.#alone(async () => {
+          const { settings, problems, raw } = await this.read()
+          if (raw === null || problems.some(({ field }) => field !== null && field in change)) await this.#setAside()
+          const { panes, ...others } = change
+          const next = { ...raw, ...others, ...(panes === undefined ? {} : { panes: changedPanes(settings.panes, panes) }) }
           await writeWhole(this.path, JSON.stringify(next, null, 1))
-        } catch (thrown) {
-          throw this.#unwritable(thrown)
-        }
-        return readFields(next).settings
-      })
+          return readFields(next).settings
+        })
+      )
     this.#changing = changed
     return changed
+  }
+
+  /** Keeps other processes of the home from changing the file between reading and writing it. */
+  async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const lock = `${this.path}.lock`
+    const started = performance.now()
+    let isHeld = false
+    while (!isHeld && performance.now() - started < changePatience) {
+      try {
+        await fs.writeFile(lock, '', { flag: 'wx' })
+        isHeld = true
+      } catch (thrown) {
+        // A folder that is not there yet or cannot be written is told by whoever writes the file.
+        if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) return work()
+        await wait(5)
+      }
+    }
+    try {
+      return await work()
+    } finally {
+      await fs.rm(lock, { force: true }).catch(() => undefined)
+    }
   }
 
   /** Copies the file beside itself, or moves away what is no file, under a name that nothing has. */

@@ -10,12 +10,23 @@ import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
 const mostBytes = 128 * 1024 * 1024
 const bounds: JsonBounds = { depth: 100, values: 8_000_000 }
 
-/** Writes a file whole or not at all, its folder too. */
+/** Writes a file whole or not at all, its folder too. Throws `home/disk` naming the file; then nothing of it is left. */
 export async function writeWhole(file: string, text: string): Promise<void> {
-  await fs.mkdir(path.dirname(file), { recursive: true })
   const part = `${file}.${process.pid}.part`
-  await fs.writeFile(part, text)
-  await fs.rename(part, file)
+  try {
+    await fs.mkdir(path.dirname(file), { recursive: true })
+    await fs.writeFile(part, text)
+    await fs.rename(part, file)
+  } catch (thrown) {
+    await fs.rm(part, { force: true }).catch(() => undefined)
+    if (!(thrown instanceof Error && 'code' in thrown)) throw thrown
+    const why = thrown.code === 'ENOSPC' ? 'the disk is full' : thrown.code === 'EROFS' ? 'the disk is read-only' : thrown.message
+    throw new SpliceError('home/disk', `${file} cannot be written: ${why}`, {
+      file,
+      hint: 'Make room or check the rights of its folder; what was written there before still holds.',
+      cause: thrown
+    })
+  }
 }
 
 function unreadable(file: string, why: string): SpliceError {

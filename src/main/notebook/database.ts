@@ -18,7 +18,7 @@ const migrations = [
    CREATE TABLE recent_searches (question TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;`
 ]
 
-const notebookFile: DatabaseKind = {
+export const notebookFile: DatabaseKind = {
   area: 'notebook',
   // "SPLN"
   applicationId: 0x53504c4e,
@@ -40,5 +40,7 @@ export function openNotebookFile(file: string): Database {
   // What a person writes is on the disk when the request is answered.
   database.pragma('synchronous = FULL')
   database.pragma('foreign_keys = ON')
+  // Waiting holds up everything else of its process; another one's writes are short.
+  database.pragma('busy_timeout = 250')
   return database
 }

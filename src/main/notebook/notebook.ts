@@ -15,7 +15,9 @@ import {
   type NotebookFile,
   type NotebookImport
 } from '../../contract/notebook.ts'
-import { explainNotebookFailure, openNotebookFile } from './database.ts'
+import { Backups } from '../sqlite/backup.ts'
+import { lookThrough, repairDatabase, repairInWords, saysBroken } from '../sqlite/repair.ts'
+import { explainNotebookFailure, notebookFile, openNotebookFile } from './database.ts'
 import { mergeNotes } from './merge-notes.ts'
 
 /** Recent searches that are kept. */
@@ -36,12 +38,21 @@ export class Notebook {
   readonly #file: string
   readonly #now: () => number
   readonly #changed = new Set<() => void>()
+  readonly #onRepair: ((message: string) => void) | undefined
+  readonly #backups: Backups
   #opened: Database | null = null
 
-  /** The file is opened when it is first asked for. */
-  constructor(file: string, now: () => number = Date.now) {
+  /**
+   * The file is opened when it is first asked for. `onRepair` is for whoever stays open: a backup is kept beside the file, and a broken file
+   * is made again from it; it hears in words what was done.
+   */
+  constructor(file: string, now: () => number = Date.now, onRepair?: (message: string) => void) {
     this.#file = file
     this.#now = now
+    this.#onRepair = onRepair
+    this.#backups = new Backups(file, notebookFile.applicationId, thrown =>
+      onRepair?.(`no backup of ${file} was made: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+    )
   }
 
   /** Hears of every change, until the function it gives is called. */
@@ -52,15 +63,34 @@ export class Notebook {
 
   #read<Result>(work: (database: Database) => Result): Result {
     try {
-      this.#opened ??= openNotebookFile(this.#file)
-      return work(this.#opened)
+      return this.#work(work)
     } catch (thrown) {
       throw explainNotebookFailure(this.#file, thrown)
     }
   }
 
+  /** Works on the file, which is made again once where it is broken. */
+  #work<Result>(work: (database: Database) => Result): Result {
+    try {
+      if (this.#opened === null) {
+        this.#opened = openNotebookFile(this.#file)
+        if (this.#onRepair !== undefined) lookThrough(this.#opened)
+      }
+      return work(this.#opened)
+    } catch (thrown) {
+      if (!saysBroken(thrown) || this.#onRepair === undefined) throw thrown
+      this.#opened?.close()
+      this.#opened = null
+      const repair = repairDatabase(this.#file, notebookFile)
+      if (repair !== null) this.#onRepair(repairInWords(this.#file, 'notes', repair))
+      this.#opened = openNotebookFile(this.#file)
+      return work(this.#opened)
+    }
+  }
+
   #write<Result>(work: (database: Database) => Result): Result {
     const result = this.#read(database => database.transaction(() => work(database)).immediate())
+    if (this.#onRepair !== undefined && this.#opened !== null) this.#backups.afterChange(this.#opened)
     for (const tell of this.#changed) tell()
     return result
   }
@@ -300,7 +330,8 @@ export class Notebook {
     this.#write(database => database.prepare('DELETE FROM recent_searches').run())
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.#backups.settled()
     this.#opened?.close()
     this.#opened = null
   }

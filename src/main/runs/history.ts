@@ -3,17 +3,20 @@
  * short transaction. The file is opened when it is first asked for, so that a broken one stops no run.
  */
 import { randomBytes } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
-import type { Database } from 'better-sqlite3'
+import { setImmediate, setTimeout as wait } from 'node:timers/promises'
+import Sqlite, { type Database } from 'better-sqlite3'
 import type { AttributionRequest, AttributionResult, KeptAttribution } from '../../contract/attribution.ts'
 import { SpliceError } from '../../contract/errors.ts'
 import type { HistoryChange, HistoryPage, HistoryRequest, HistorySummary, KeptRun, OpenedRun } from '../../contract/history.ts'
 import type { KeptPatching, PatchingRequest, PatchingResult } from '../../contract/patching.ts'
 import type { RunRequest, RunResult } from '../../contract/run.ts'
-import { type DatabaseKind, explainFailure, openDatabase } from '../sqlite/database.ts'
+import { Backups, backupOf } from '../sqlite/backup.ts'
+import { type DatabaseKind, explainFailure, isLocked, lockPatience, openDatabase } from '../sqlite/database.ts'
+import { lookThrough, repairDatabase, repairInWords, saysBroken } from '../sqlite/repair.ts'
 import { applicationId, migrations } from './migrations.ts'
 import { contentsOf, keyOf, type ListedRow, listedRow, readKey, runOf, where } from './run-rows.ts'
 import { searchText, summaryOf } from './run-summary.ts'
+import { salvageRuns } from './salvage.ts'
 import { attributions, type FindingKind, findingRow, packFinding, patchings, unpackFinding } from './stored-finding.ts'
 import { packRun, storedFormat, unpackRun } from './stored-run.ts'
 
@@ -30,40 +33,76 @@ const historyFile: DatabaseKind = {
 /** How long a removed run can be restored, in ms. */
 const restorableMs = 7 * 24 * 60 * 60 * 1000
 
+/** How long SQLite itself waits for another writer, in ms: it holds up the whole process. Between two tries everything else goes on. */
+const blockingPatience = 20
+const retryEvery = 50
+
 export interface HistoryOptions {
   /** The version of Splice that keeps runs. */
   readonly version: string
   /** Hears of a run that was not kept. */
   readonly onFailure?: (error: SpliceError) => void
+  /** For whoever stays open: keeps a backup beside the file, and makes a broken file again; hears in words what was done. */
+  readonly onRepair?: (message: string) => void
 }
 
 export class History {
   readonly file: string
   readonly #version: string
   readonly #onFailure: (error: SpliceError) => void
+  readonly #onRepair: ((message: string) => void) | undefined
+  readonly #backups: Backups
   #opened: Database | null = null
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(file: string, { version, onFailure }: HistoryOptions) {
+  constructor(file: string, { version, onFailure, onRepair }: HistoryOptions) {
     this.file = file
     this.#version = version
     this.#onFailure = onFailure ?? (() => undefined)
+    this.#onRepair = onRepair
+    this.#backups = new Backups(file, applicationId, thrown => this.#tell(thrown, 'no backup of the history was made'))
   }
 
   #database(): Database {
     if (this.#opened !== null) return this.#opened
     const database = openDatabase(this.file, historyFile)
     database.pragma('foreign_keys = ON')
+    database.pragma(`busy_timeout = ${blockingPatience}`)
     this.#opened = database
+    if (this.#onRepair !== undefined) lookThrough(database)
     this.#purge(database)
     return database
+  }
+
+  /** Works on the file; waits while another process writes to it, and makes it again once where it is broken. */
+  async #work<Result>(work: (database: Database) => Result): Promise<Result> {
+    const started = performance.now()
+    for (let isRepaired = false; ; ) {
+      try {
+        return work(this.#database())
+      } catch (thrown) {
+        if (isLocked(thrown) && performance.now() - started < lockPatience) await wait(retryEvery)
+        else if (saysBroken(thrown) && this.#onRepair !== undefined && !isRepaired) {
+          isRepaired = true
+          await this.#repair(this.#onRepair)
+        } else throw thrown
+      }
+    }
+  }
+
+  async #repair(tell: (message: string) => void): Promise<void> {
+    await this.#backups.settled()
+    this.#opened?.close()
+    this.#opened = null
+    const repair = repairDatabase(this.file, historyFile, salvageRuns)
+    if (repair !== null) tell(repairInWords(this.file, 'runs', repair))
   }
 
   /** Works on the file after all runs that were given to `keep`. Throws `history/...`. */
   async #after<Result>(work: (database: Database) => Result): Promise<Result> {
     await this.#writing
     try {
-      return work(this.#database())
+      return await this.#work(work)
     } catch (thrown) {
       throw explainFailure(historyFile, this.file, thrown)
     }
@@ -80,7 +119,10 @@ export class History {
         // Whoever asked for the run has it before its text is made, which takes a while for a long one.
         await setImmediate()
         const contents = await packRun(request, result)
-        this.#write(this.#database(), { id, createdAt, request, result, contents })
+        await this.#work(database => {
+          this.#write(database, { id, createdAt, request, result, contents })
+          if (this.#onRepair !== undefined) this.#backups.afterChange(database)
+        })
       })
       .catch(thrown => this.#tell(thrown, 'the run was not kept'))
     return id
@@ -179,7 +221,21 @@ export class History {
       )
       return { kept: row, contents, format }
     })
-    return { kept, ...(await unpackRun(contents, { id: kept.id, format, version: kept.version })) }
+    const as = { id: kept.id, format, version: kept.version }
+    try {
+      return { kept, ...(await unpackRun(contents, as)) }
+    } catch (thrown) {
+      const backup = this.#onRepair === undefined ? null : contentsInBackup(this.file, kept.id)
+      if (backup === null || backup.contents.equals(contents)) throw thrown
+      const whole = await unpackRun(backup.contents, { ...as, format: backup.format })
+      await this.#after(database =>
+        database
+          .prepare('UPDATE run_contents SET contents = ? WHERE run = (SELECT run FROM runs WHERE id = ?)')
+          .run(backup.contents, kept.id)
+      )
+      this.#onRepair?.(`the run ${kept.id} was damaged in ${this.file}: it was taken from the backup`)
+      return { kept, ...whole }
+    }
   }
 
   /**
@@ -355,8 +411,24 @@ export class History {
   /** Writes what is still to be written and closes the file. */
   async close(): Promise<void> {
     await this.#writing
+    await this.#backups.settled()
     this.#opened?.close()
     this.#opened = null
+  }
+}
+
+/** What the backup beside a history has of a run; null where there is none, or it cannot be read. */
+function contentsInBackup(file: string, id: string): { contents: Buffer; format: number } | null {
+  let backup: Database | null = null
+  try {
+    backup = new Sqlite(backupOf(file), { fileMustExist: true })
+    const row = backup.prepare('SELECT contents, format FROM run_contents JOIN runs USING (run) WHERE id = ?').get(id)
+    return row === undefined ? null : contentsOf(row)
+  } catch (thrown) {
+    if (thrown instanceof Sqlite.SqliteError) return null
+    throw thrown
+  } finally {
+    backup?.close()
   }
 }
 

@@ -25,11 +25,22 @@ export interface DatabaseKind {
 /** How long a writer waits for another one, in ms. */
 export const lockPatience = 5000
 
+/** The code of a SQLite failure, explained or not; the empty string for anything else. */
+export function failureCode(thrown: unknown): string {
+  const failure = thrown instanceof SpliceError ? thrown.cause : thrown
+  return failure instanceof Sqlite.SqliteError ? failure.code : ''
+}
+
+/** Whether another process writes to a file now. */
+export function isLocked(thrown: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(failureCode(thrown))
+}
+
 /** A SQLite failure in words; anything else as it is. */
 export function explainFailure({ area, whenLocked, whenCorrupt }: DatabaseKind, file: string, thrown: unknown): unknown {
   if (!(thrown instanceof Sqlite.SqliteError)) return thrown
   const { code } = thrown
-  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
+  if (isLocked(thrown)) {
     return new SpliceError(`${area}/locked`, `${file} is being written by another Splice`, { file, hint: whenLocked, cause: thrown })
   }
   if (code.startsWith('SQLITE_NOTADB') || code.startsWith('SQLITE_CORRUPT')) {

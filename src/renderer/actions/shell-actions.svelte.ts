@@ -1,12 +1,14 @@
 /** What the shell itself does, whatever view is on screen. Views that know better say so (`registry.svelte.ts`). */
 import type { ActionId } from '../../contract/actions.ts'
 import { RunExport } from '../components/export-menu/run-export.svelte.ts'
+import { client, errorOf } from '../state/connection.svelte.ts'
 import { edits } from '../state/edits.svelte.ts'
 import { evaluation } from '../state/evaluation.svelte.ts'
 import { harvest } from '../state/harvest.svelte.ts'
 import { explanationImport } from '../state/import.svelte.ts'
 import { hashOf, navigation } from '../state/navigation.svelte.ts'
 import { notices } from '../state/notices.svelte.ts'
+import { formatBytes } from '../state/numbers.ts'
 import { opening } from '../state/opening.svelte.ts'
 import type { PromptMode } from '../state/prompt-draft.svelte.ts'
 import { run } from '../state/run.svelte.ts'
@@ -81,9 +83,20 @@ function promptActions(): Behaviours {
     'prompt.focus': { act: focusPrompt },
     'run.start': { act: startRun, why },
     'run.cancel': { act: () => run.cancel(), why: run.running ? undefined : 'nothing is running' },
+    'model.unload': { act: () => void unload() },
     'prompt.text': write('text'),
     'prompt.chat': write('chat'),
     'prompt.ids': write('ids')
+  }
+}
+
+async function unload(): Promise<void> {
+  try {
+    const { residentBytes } = await client.engine.unload()
+    const now = residentBytes === null ? '' : `: ${formatBytes(residentBytes)} resident`
+    notices.show({ level: 'info', key: 'unload', message: `Models and SAEs are closed${now}. The next run opens them again.` })
+  } catch (thrown) {
+    notices.show({ level: 'error', key: 'unload', message: 'The memory was not freed.', error: errorOf(thrown) })
   }
 }
 
@@ -151,6 +164,7 @@ function generalActions(): Behaviours {
     'shortcuts.show': { act: () => (shell.dialog = 'shortcuts') },
     'tour.show': { act: () => tour.start() },
     'about.show': { act: () => (shell.dialog = 'about') },
+    'diagnostics.show': { act: () => (shell.dialog = 'diagnostics') },
     'go.back': { act: () => navigation.back(), why: navigation.canGoBack ? undefined : 'there is nothing before this' },
     'go.forward': { act: () => navigation.forward(), why: navigation.canGoForward ? undefined : 'there is nothing after this' },
     'explanations.import': { act: () => (explanationImport.open = true) },

@@ -1,7 +1,7 @@
-/** What of the shell is open: the palette, the list of shortcuts, About, and the pickers at the top. */
+/** What of the shell is open: the palette, the list of shortcuts, About, the diagnostics, and the pickers at the top. */
 
 class Shell {
-  dialog = $state<'palette' | 'shortcuts' | 'about' | null>(null)
+  dialog = $state<'palette' | 'shortcuts' | 'about' | 'diagnostics' | null>(null)
   /** What the palette begins with. */
   query = $state('')
   /** The picker that is open: `add-sae`, or `sae:` and an SAE's name in runs. */
