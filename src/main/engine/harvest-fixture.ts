@@ -29,7 +29,8 @@ const state = { models: new OpenModels(), plans: new CompiledPlans(), budget: de
 /** Rows of each source as the mirror was given them, line by line: equal rows are equal byte by byte. */
 export type WrittenRows = ReadonlyMap<string, readonly string[]>
 
-function harvestsOf(home: string, hooks: HarvestHooks) {
+/** The harvests of an engine without a mirror, and what was written. */
+export function harvestsOf(home: string, hooks: HarvestHooks = {}) {
   const written = new Map<string, string[]>()
   let last: Promise<unknown> = Promise.resolve()
   const harvests = new Harvests({
@@ -77,7 +78,7 @@ export async function mergeHere(
   home: string,
   request: Readonly<Record<string, unknown>>
 ): Promise<{ result: HarvestMergeResult; written: WrittenRows }> {
-  const { harvests, written } = harvestsOf(home, {})
+  const { harvests, written } = harvestsOf(home)
   for await (const event of harvests.merge(harvestMergeRequest.parse(request), undefined)) {
     if (event.type === 'result') return { result: event.result, written }
   }

@@ -17,7 +17,7 @@ import {
 import { processingFlag } from '../../contract/run.ts'
 import type { Mirror } from '../explanations/mirror.ts'
 import { Harvest, type Harvested, PassCounter } from '../harvest/harvest.ts'
-import { emptyTallies, HarvestFile, notWritten, readHead, resumeHarvest } from '../harvest/harvest-file.ts'
+import { emptyTallies, HarvestFile, notWritten, readHead, requireSame, resumeHarvest } from '../harvest/harvest-file.ts'
 import type { HarvestFacts } from '../harvest/harvest-head.ts'
 import { mergeHarvests, planMerge } from '../harvest/merge.ts'
 import type { SaeTally } from '../harvest/sae-tally.ts'
@@ -48,8 +48,9 @@ async function exists(file: string): Promise<boolean> {
 async function keptOf({ file, work }: PreparedHarvest): Promise<number | null> {
   if (!(await exists(file))) return null
   // Passes behind what was counted are told by the file alone, which is read where it goes on.
-  const { facts, state } = await readHead(file)
-  return facts.asked['the model'] === work.facts.asked['the model'] ? state.tokens : null
+  const head = await readHead(file)
+  requireSame(file, work.facts.asked, head)
+  return head.state.tokens
 }
 
 /** What a harvest will take, without beginning it. Throws what is wrong with its files or its request. */
@@ -159,7 +160,7 @@ async function runHarvest(request: HarvestRequest, services: HarvestServices, wo
 /** The harvests of an engine: one at a time, for each holds much memory. */
 export class Harvests {
   readonly #services: HarvestServices
-  #underWay: string | null = null
+  #underWay: { readonly what: string; readonly signal: AbortSignal | null; readonly ended: Promise<void> } | null = null
 
   constructor(services: HarvestServices) {
     this.#services = services
@@ -172,7 +173,7 @@ export class Harvests {
   /** Runs a harvest to its end; ending the iteration early stops it, and what is done is kept. Throws `harvest/busy`, and what is wrong. */
   run(request: HarvestRequest, signal: AbortSignal | undefined): AsyncGenerator<HarvestEvent, void> {
     return streamWork<Exclude<HarvestEvent, { type: 'result' }>, HarvestEvent>(signal, (working, tell) =>
-      this.#alone('a harvest', async () => ({
+      this.#alone('a harvest', working, async () => ({
         type: 'result',
         result: await runHarvest(request, this.#services, { signal: working, tell })
       }))
@@ -183,19 +184,23 @@ export class Harvests {
   merge(request: HarvestMergeRequest, signal: AbortSignal | undefined): AsyncGenerator<HarvestMergeEvent, void> {
     type Report = Exclude<HarvestMergeEvent, { type: 'result' }>
     return streamWork<Report, HarvestMergeEvent>(signal, (working, tell) =>
-      this.#alone('a merge', async () => ({ type: 'result', result: await this.#merge(request, working, tell) }))
+      this.#alone('a merge', working, async () => ({ type: 'result', result: await this.#merge(request, working, tell) }))
     )
   }
 
-  async #alone<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+  async #alone<Result>(what: string, signal: AbortSignal | null, work: () => Promise<Result>): Promise<Result> {
+    // One that was cancelled is about to end.
+    while (this.#underWay?.signal?.aborted === true) await this.#underWay.ended
     if (this.#underWay !== null) {
-      throw new SpliceError('harvest/busy', `${this.#underWay} is under way`, { hint: 'Wait for it, or cancel it first.' })
+      throw new SpliceError('harvest/busy', `${this.#underWay.what} is under way`, { hint: 'Wait for it, or cancel it first.' })
     }
-    this.#underWay = what
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    this.#underWay = { what, signal, ended }
     try {
       return await work()
     } finally {
       this.#underWay = null
+      resolve()
     }
   }
 
@@ -275,7 +280,7 @@ export class Harvests {
     if (path.dirname(path.resolve(file)) !== path.resolve(harvestFolder(this.#services.home)) || !file.endsWith('.harvest')) {
       throw new SpliceError('harvest/not-kept', `${file} is no harvest that the home keeps`, { file, hint: 'Remove other files yourself.' })
     }
-    return this.#alone('forgetting a harvest', () => fs.rm(file, { force: true }))
+    return this.#alone('forgetting a harvest', null, () => fs.rm(file, { force: true }))
   }
 }
 

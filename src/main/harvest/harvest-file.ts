@@ -297,6 +297,16 @@ export function differenceOf(asked: Words, kept: Words): string | null {
   return `${name} was ${was}, and now is ${is}`
 }
 
+/** Throws `harvest/other-state` where a file belongs to another harvest than the one asked for, saying in what. */
+export function requireSame(file: string, asked: Words, { facts }: HarvestHead): void {
+  const difference = differenceOf(asked, facts.asked)
+  if (difference === null) return
+  throw new SpliceError('harvest/other-state', `${file} belongs to another harvest: ${difference}`, {
+    file,
+    hint: 'Put back what was changed to go on with it, or begin anew (--anew).'
+  })
+}
+
 /** Throws `harvest/broken` for a pass that names what is not there. */
 function checkPass(file: string, tallies: readonly SaeTally[], { ids, saes }: PassRecord): void {
   const fits =
@@ -321,13 +331,7 @@ export async function resumeHarvest(
     if (record.kind === 'head') {
       const { head } = record
       heads.push(head)
-      const difference = differenceOf(facts.asked, head.facts.asked)
-      if (difference !== null) {
-        throw new SpliceError('harvest/other-state', `${file} belongs to another harvest: ${difference}`, {
-          file,
-          hint: 'Put back what was changed to go on with it, or begin anew (--anew).'
-        })
-      }
+      requireSame(file, facts.asked, head)
       tallies = emptyTallies(facts)
     } else if (heads.length === 0) throw broken(file)
     else if (record.kind === 'end') {

@@ -5,9 +5,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { HarvestEvent } from '../../contract/harvest.ts'
+import { type HarvestEvent, harvestRequest } from '../../contract/harvest.ts'
 import { expectGoldenHarvest, goldenHarvests } from '../engine/golden-harvest.ts'
-import { type HarvestHooks, harvestHere, mergeHere, rowOf, type WrittenRows } from '../engine/harvest-fixture.ts'
+import { type HarvestHooks, harvestHere, harvestsOf, mergeHere, rowOf, type WrittenRows } from '../engine/harvest-fixture.ts'
 import { isTranscoder } from '../inference/golden/sae-cases.ts'
 import { harvestRecords } from './harvest-file.ts'
 
@@ -130,6 +130,19 @@ describe('a harvest that is cut off, or shared', () => {
       expect(rest.passes).toBe(whole.passes - done - (done > 2 && done < 20 ? 2 : 0))
     }
     expect(await countPasses(newHome(), await requestWith({ file })), 'once more').toEqual({ ...whole, passes: 0 })
+  })
+
+  test('goes on at once when it was cancelled a moment ago, and is the only one', async () => {
+    const { harvests, written } = harvestsOf(newHome())
+    const request = harvestRequest.parse(await requestWith({ file: path.join(folder, 'again.harvest') }))
+    const first = harvests.run(request, undefined)
+    for await (const event of first) if (event.type === 'progress' && event.tokens > 0) break
+    const second = harvests.run(request, undefined)
+    expect((await second.next()).value).toMatchObject({ type: 'plan', plan: { tokensKept: expect.any(Number) } })
+    await expect(harvests.run(request, undefined).next()).rejects.toMatchObject({ kind: 'harvest/busy' })
+    await expect(harvests.merge({ files: ['x'], toMirror: true }, undefined).next()).rejects.toMatchObject({ kind: 'harvest/busy' })
+    for await (const event of second) if (event.type === 'result') expect(event.result.tokens).toBe(3000)
+    expect(written).toEqual((await countPasses(newHome(), await requestWith())).written)
   })
 
   test('reads over a pass that was cut short in its file', async () => {
