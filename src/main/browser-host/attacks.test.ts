@@ -439,7 +439,12 @@ describe('numbers and time', () => {
 
 test('a host that is opened to one folder knows no other, by the API as by the socket', async () => {
   const demo = fileURLToPath(new URL('../../../resources/demo', import.meta.url))
-  const narrow = await startBrowserHost({ port: 0, open: false, only: [path.join(demo, 'saes')] })
+  const narrow = await startBrowserHost({
+    port: 0,
+    open: false,
+    only: [path.join(demo, 'saes')],
+    limits: { requestsPerSecond: 1, requestsAtOnce: 40 }
+  })
   onTestFinished(() => narrow.close())
   const { origin, searchParams } = new URL(narrow.url)
   const ask = async (procedure: string, body: object) => {
@@ -469,6 +474,10 @@ test('a host that is opened to one folder knows no other, by the API as by the s
   const client: ContractRouterClient<Contract> = createORPCClient(new RPCLink({ websocket: socket as unknown as globalThis.WebSocket }))
   await expect(client.library.browse({ path: '/' })).rejects.toMatchObject({ data: { kind: 'path/not-opened' } })
   socket.terminate()
+  // Whoever asks faster than it is answered is told to wait.
+  const flood = await Promise.all(Array.from({ length: 60 }, () => fetch(origin, { redirect: 'manual' })))
+  expect(flood.filter(({ status }) => status === 429).length).toBeGreaterThan(10)
+  expect(flood.find(({ status }) => status === 429)?.headers.get('retry-after')).toBe('1')
 })
 
 test('every answer says that nothing of it runs, is framed, kept or guessed at', async () => {

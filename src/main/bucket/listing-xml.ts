@@ -12,7 +12,7 @@ export interface Element {
 }
 
 /** Listings of 1,000 keys have some 400 kB. */
-const longestXml = 16 * 1024 * 1024
+export const longestXml = 16 * 1024 * 1024
 const deepest = 8
 
 const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }

@@ -1,7 +1,8 @@
 /** What the bucket holds, page by page. https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
 import { z } from 'zod'
 import { SpliceError } from '../../contract/errors.ts'
-import { type Element, readXml, XmlError } from './listing-xml.ts'
+import { boundedText } from '../transfer/bounded-text.ts'
+import { type Element, longestXml, readXml, XmlError } from './listing-xml.ts'
 import { type Patience, withRetries } from './retry.ts'
 import { ask, broken, PassingError } from './service.ts'
 
@@ -98,7 +99,7 @@ async function fetchPage(prefix: string, delimiter: '/' | null, token: string | 
   hasAnswered.yet = true
   let xml: string
   try {
-    xml = await response.text()
+    xml = await boundedText(response, longestXml)
   } catch (thrown) {
     throw broken(url.href, thrown)
   }

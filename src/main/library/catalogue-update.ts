@@ -5,6 +5,7 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { CatalogueOrigin, CatalogueSource, CatalogueState } from '../../contract/releases.ts'
 import { readText, whyUnreadable } from '../checkpoint/open-file.ts'
 import { request } from '../hub/request.ts'
+import { boundedText } from '../transfer/bounded-text.ts'
 import { type KeptTable, keptTableFile } from './catalogue.ts'
 import { findInstalledCatalogues } from './installed-sae-lens.ts'
 import { maximumYamlBytes, readPretrainedSaes } from './pretrained-saes.ts'
@@ -52,7 +53,10 @@ async function readOnline(signal: AbortSignal | undefined): Promise<FoundTable> 
   if (announced > maximumYamlBytes) {
     throw new SpliceError('catalogue/unreadable', `${from} has ${announced} bytes, more than any such table`, { file: from })
   }
-  return { yaml: await response.text(), asOf: day(Date.now()), origin: { kind: 'online', from, version: null } }
+  const yaml = await boundedText(response, maximumYamlBytes).catch(thrown => {
+    throw new SpliceError('catalogue/unreadable', `${from} cannot be read (${whyUnreadable(thrown)})`, { file: from, hint: 'Try again.' })
+  })
+  return { yaml, asOf: day(Date.now()), origin: { kind: 'online', from, version: null } }
 }
 
 /**
