@@ -4,7 +4,7 @@
  * are there; 1 they could not be fetched; 2 they are of no use here.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -69,11 +69,14 @@ function installCuda(root, { platform, needsDriver, tell }) {
     cpSync(join(own, 'package.json'), join(copy, 'package.json'))
     tell("Fetching ONNX Runtime's CUDA files, some 400 MB ...")
     const proxy = process.env.GLOBAL_AGENT_HTTPS_PROXY ?? process.env.HTTPS_PROXY ?? process.env.https_proxy
-    const { status, stdout, stderr, error } = spawnSync(
+    // A file has all that it says; of a pipe its end would take the rest.
+    const said = join(copy, 'said.txt')
+    const output = openSync(said, 'w')
+    const { status, error } = spawnSync(
       process.execPath,
       [join(copy, 'script', 'install.js'), '--onnxruntime-node-install=cuda12'],
       {
-        encoding: 'utf8',
+        stdio: ['ignore', output, output],
         // What it downloads goes away with the rest.
         env: {
           ...process.env,
@@ -82,11 +85,12 @@ function installCuda(root, { platform, needsDriver, tell }) {
         }
       }
     )
+    closeSync(output)
     const built = join(copy, folder)
     const files = existsSync(built) ? readdirSync(built).filter(name => name.endsWith('.so')) : []
     if (error || status !== 0 || !files.includes('libonnxruntime_providers_cuda.so')) {
       throw new InstallProblem(
-        `CUDA's files could not be fetched: ${error?.message ?? reasonOf(`${stdout}\n${stderr}`)}. Nothing was installed.`,
+        `CUDA's files could not be fetched: ${error?.message ?? reasonOf(readFileSync(said, 'utf8'))}. Nothing was installed.`,
         1
       )
     }
