@@ -72,19 +72,15 @@ function installCuda(root, { platform, needsDriver, tell }) {
     // A file has all that it says; of a pipe its end would take the rest.
     const said = join(copy, 'said.txt')
     const output = openSync(said, 'w')
-    const { status, error } = spawnSync(
-      process.execPath,
-      [join(copy, 'script', 'install.js'), '--onnxruntime-node-install=cuda12'],
-      {
-        stdio: ['ignore', output, output],
-        // What it downloads goes away with the rest.
-        env: {
-          ...process.env,
-          TMPDIR: join(copy, 'tmp'),
-          ...(proxy ? { GLOBAL_AGENT_HTTPS_PROXY: proxy, GLOBAL_AGENT_HTTP_PROXY: proxy } : {})
-        }
+    const { status, error } = spawnSync(process.execPath, [join(copy, 'script', 'install.js'), '--onnxruntime-node-install=cuda12'], {
+      stdio: ['ignore', output, output],
+      // What it downloads goes away with the rest.
+      env: {
+        ...process.env,
+        TMPDIR: join(copy, 'tmp'),
+        ...(proxy ? { GLOBAL_AGENT_HTTPS_PROXY: proxy, GLOBAL_AGENT_HTTP_PROXY: proxy } : {})
       }
-    )
+    })
     closeSync(output)
     const built = join(copy, folder)
     const files = existsSync(built) ? readdirSync(built).filter(name => name.endsWith('.so')) : []
