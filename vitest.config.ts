@@ -1,5 +1,6 @@
 /** The test suites: `unit` beside the code, `cli` on the built command (e2e/cli), `e2e` in a browser (e2e/browser), `webgpu` the golden data on a software GPU. */
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const pool = 'forks' as const
 const golden = 'src/main/inference/golden'
@@ -9,10 +10,20 @@ const swiftShader = process.env.SPLICE_SWIFTSHADER ?? ''
 /** Tests that take minutes; `npm run test:all` adds them. */
 const long = process.env.SPLICE_LONG_TESTS === undefined ? ['**/*.long.test.ts'] : []
 
+/** Begins with the file that takes longest, so that it is not what all wait for in the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith('e2e/browser/accessibility.test.ts')
+    return [...sorted.filter(isLongest), ...sorted.filter(file => !isLongest(file))]
+  }
+}
+
 export default defineConfig({
   test: {
     // Two workers: the tests start engines and inference processes of their own.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

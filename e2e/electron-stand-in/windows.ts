@@ -37,8 +37,8 @@ export async function startChromium(): Promise<number> {
     colorScheme: 'light'
   })
   chromiumContext = context
-  await context.route('**/*', route => void decide(route))
-  context.on('page', page => void refusePopup(page))
+  await context.route('**/*', route => void decide(route).catch(unlessClosed))
+  context.on('page', page => void refusePopup(page).catch(unlessClosed))
   return Number(readFileSync(path.join(profile, 'DevToolsActivePort'), 'utf8').split('\n')[0])
 }
 
@@ -50,6 +50,11 @@ export async function endChromium(): Promise<void> {
 const windows = new Map<Page, BrowserWindow>()
 /** What pages were allowed to open, as Chromium has it. */
 const allowedPopups = new Set<string>()
+
+/** A page may close while it is asked about, which is what was to come of it. */
+function unlessClosed(thrown: unknown): void {
+  if (!/clos|Route is already handled|detached/i.test(String(thrown))) throw thrown
+}
 
 /** Asks the app about a page's going somewhere else; everything that is no navigation goes its way. */
 async function decide(route: Route): Promise<void> {
