@@ -298,6 +298,7 @@ export const viewStates: readonly ViewState[] = [
       await go(page, grounds, 'explanations/sources')
       await page.getByTestId('harvest-open').click()
       await page.getByTestId('harvest-texts').fill(texts[1] ?? '')
+      await page.getByTestId('harvest-tokens').fill('500000')
       await page.getByTestId('harvest-start').click()
       await page.getByTestId('harvest-progress').getByText('tokens/s').waitFor()
       await page.getByTestId('harvest-cancel').click()

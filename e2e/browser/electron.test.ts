@@ -170,7 +170,7 @@ describe('pages stay where they are', () => {
     await moment()
     expect(await app.inMain(() => Reflect.get(globalThis, 'opened'))).toEqual(['https://example.org/page'])
     expect(visits).toEqual([])
-    expect(app.pages().length).toBe(1)
+    await expect.poll(() => app.pages().length).toBe(1)
   })
 
   test('permissions are denied, but the page writes to the clipboard', async () => {
