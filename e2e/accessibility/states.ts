@@ -255,7 +255,6 @@ export const viewStates: readonly ViewState[] = [
       await choose(page, 'mode-text')
       await page.getByTestId('model-picker').click()
       await page.getByTestId('open-folder').click()
-      await page.getByTestId('folder-entries').locator('[data-entry]').first().waitFor()
       await page.getByTestId('folder-path').fill(join(root, 'fixtures/golden/models'))
       await page.getByTestId('folder-path').press('Enter')
       await page.getByTestId('folder-entries').getByText('gpt2-tiny').first().waitFor()

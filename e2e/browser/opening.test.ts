@@ -46,7 +46,6 @@ describe('a model', () => {
   test('opens through the folder dialog, and gives its numbers', async () => {
     await page.getByTestId('model-picker').click()
     await page.getByTestId('open-folder').click()
-    await page.getByTestId('folder-entries').locator('[data-entry]').first().waitFor()
     await page.getByTestId('folder-path').fill(folder)
     await page.getByTestId('folder-path').press('Enter')
     const entry = page.getByTestId('folder-entries').getByText('another-model')

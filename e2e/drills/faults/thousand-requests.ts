@@ -1,6 +1,6 @@
 /** A thousand requests at once, half of them runs: as many as may wait do, the rest is refused in words, and runs and searches go on side by side. */
 import path from 'node:path'
-import { mostWaiting } from '../../../src/main/engine/inference-process.ts'
+import { mostWaiting } from '../../../src/main/engine/process-life.ts'
 import { type Drill, must, needsLinux } from '../drill.ts'
 import { demoRun, endsWell, runOn, Standing } from '../standing.ts'
 

@@ -6,7 +6,8 @@ import { SpliceError } from '../../contract/errors.ts'
 import type { CacheSize, SettingProblem, Settings, SettingsChange, SettingsReport } from '../../contract/settings.ts'
 import { hubCacheFolder } from '../hub/environment.ts'
 import type { Library } from '../library/library.ts'
-import type { InferenceChoice, InferenceProcess } from './inference-process.ts'
+import type { InferenceProcess } from './inference-process.ts'
+import type { InferenceChoice } from './process-life.ts'
 
 /** Variables that decide something that the settings view shows, and what. */
 const variables: Readonly<Record<string, string>> = {

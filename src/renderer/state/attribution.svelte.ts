@@ -12,7 +12,7 @@ import type { Quantity } from '../../contract/quantity.ts'
 import type { RunResult, Token } from '../../contract/run.ts'
 import { namedToken, type WrittenToken } from '../components/token-field/written-token.ts'
 import { client, errorOf } from './connection.svelte.ts'
-import { notices } from './notices.svelte.ts'
+import { removeKept } from './remove-kept.ts'
 import { run } from './run.svelte.ts'
 
 type Request = z.input<typeof attributionRequest>
@@ -214,35 +214,21 @@ class Attribution {
     this.marked = this.marked.includes(index) ? this.marked.filter(each => each !== index) : [...this.marked, index]
   }
 
-  async #restore(number: number): Promise<void> {
-    try {
-      await client.history.restoreAttribution({ number })
-      await this.#load(true)
-    } catch (thrown) {
-      this.error = errorOf(thrown)
-    }
-  }
-
   /** Takes a kept one from its run, with a way back. */
-  async remove({ number }: KeptAttribution): Promise<void> {
-    try {
-      await client.history.removeAttribution({ number })
-      if (this.shown?.number === number) this.shown = null
-      await this.#load(false)
-      notices.show({
-        level: 'info',
-        key: 'attribution',
-        message: 'The attribution was removed.',
-        action: {
-          label: 'Undo',
-          act: () => {
-            void this.#restore(number)
-          }
-        }
-      })
-    } catch (thrown) {
-      this.error = errorOf(thrown)
-    }
+  remove({ number }: KeptAttribution): Promise<void> {
+    return removeKept({
+      key: 'attribution',
+      message: 'The attribution was removed.',
+      remove: async () => {
+        await client.history.removeAttribution({ number })
+        if (this.shown?.number === number) this.shown = null
+      },
+      restore: () => client.history.restoreAttribution({ number }),
+      changed: shows => this.#load(shows),
+      failed: error => {
+        this.error = error
+      }
+    })
   }
 }
 

@@ -19,8 +19,8 @@ import type { PredictedToken, RunResult, Token } from '../../contract/run.ts'
 import { namedToken, type OfferedToken, offeredAt, type WrittenToken } from '../components/token-field/written-token.ts'
 import { AskedReading } from './asked-reading.svelte.ts'
 import { client, errorOf } from './connection.svelte.ts'
-import { notices } from './notices.svelte.ts'
 import { PromptDraft } from './prompt-draft.svelte.ts'
+import { removeKept } from './remove-kept.ts'
 import { run } from './run.svelte.ts'
 import { workspace } from './workspace.svelte.ts'
 
@@ -346,35 +346,21 @@ class Patching {
     }
   }
 
-  async #restore(number: number): Promise<void> {
-    try {
-      await client.history.restorePatching({ number })
-      await this.#load(true)
-    } catch (thrown) {
-      this.error = errorOf(thrown)
-    }
-  }
-
   /** Takes kept ones from their run, with a way back. */
-  async remove({ number }: KeptPatching): Promise<void> {
-    try {
-      await client.history.removePatching({ number })
-      if (this.shown?.number === number) this.shown = null
-      await this.#load(false)
-      notices.show({
-        level: 'info',
-        key: 'patching',
-        message: 'The patches were removed.',
-        action: {
-          label: 'Undo',
-          act: () => {
-            void this.#restore(number)
-          }
-        }
-      })
-    } catch (thrown) {
-      this.error = errorOf(thrown)
-    }
+  remove({ number }: KeptPatching): Promise<void> {
+    return removeKept({
+      key: 'patching',
+      message: 'The patches were removed.',
+      remove: async () => {
+        await client.history.removePatching({ number })
+        if (this.shown?.number === number) this.shown = null
+      },
+      restore: () => client.history.restorePatching({ number }),
+      changed: shows => this.#load(shows),
+      failed: error => {
+        this.error = error
+      }
+    })
   }
 }
 
