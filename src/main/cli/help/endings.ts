@@ -1,5 +1,4 @@
 /** What several help texts end with. */
-
 export const everywhere = `  --db FILE                 the mirror of explanations to use; without it, the one in SPLICE_HOME or
                             the platform's data folder
   --help                    this text`
