@@ -34,7 +34,7 @@ function reasonOf(output) {
   if (status !== undefined) return `api.nuget.org answered ${status}`
   if (/ENOSPC/.test(output)) return 'there is no room on the disk'
   if (/EACCES|EPERM|EROFS/.test(output)) return 'the folder cannot be written to'
-  return /^(?:\w*Error): (.*)$/m.exec(output)?.[1] ?? output.trim().split('\n').at(-1) ?? 'the installer said nothing'
+  return /^(?:\w*Error): (.*)$/m.exec(output)?.[1] ?? (output.trim().split('\n').at(-1) || 'the installer said nothing')
 }
 
 /**
@@ -72,7 +72,7 @@ function installCuda(root, { platform, needsDriver, tell }) {
     // A file has all that it says; of a pipe its end would take the rest.
     const said = join(copy, 'said.txt')
     const output = openSync(said, 'w')
-    const { status, error } = spawnSync(process.execPath, [join(copy, 'script', 'install.js'), '--onnxruntime-node-install=cuda12'], {
+    const { status, error } = spawnSync(process.execPath, [join(copy, 'script', 'install.js'), '--onnxruntime-node-install'], {
       stdio: ['ignore', output, output],
       // What it downloads goes away with the rest.
       env: {

@@ -1,7 +1,7 @@
 /** `npm run install:cuda`: what goes wrong is one line with what to do, and nothing is half installed. */
 import { spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Outcome, root, temporaryFolder } from '../command-line.ts'
 
@@ -70,7 +70,10 @@ describe('refuses in one line', () => {
 
 test('a network that is not there is said in one line, and nothing is left', async () => {
   const before = readdirSync(join(root, libraries))
-  const outcome = await run({ env: { HTTPS_PROXY: 'http://127.0.0.1:1', GLOBAL_AGENT_HTTPS_PROXY: 'http://127.0.0.1:1' } })
+  // As npm runs it, which the installer takes for an installation of its own sources unless it is told to install.
+  const file = join(root, 'package.json')
+  const npm = { npm_config_local_prefix: dirname(file), npm_package_json: file }
+  const outcome = await run({ env: { ...npm, HTTPS_PROXY: 'http://127.0.0.1:1', GLOBAL_AGENT_HTTPS_PROXY: 'http://127.0.0.1:1' } })
   expect(outcome.code).toBe(1)
   expect(outcome.stderr).toMatch(
     /^install:cuda: CUDA's files could not be fetched: no connection to .*; behind a proxy set HTTPS_PROXY\. Nothing was installed\.\n$/
