@@ -99,6 +99,10 @@ test('can be stopped, is kept, goes on, and can be forgotten', async () => {
   await page.getByTestId('harvest-cancel').click()
   await page.getByTestId('harvest-cancelled').waitFor()
   await expect.poll(begun).toBeGreaterThan(before)
+  const stopped = await begun()
+  await expect
+    .poll(() => page.getByTestId('harvest-kept').textContent())
+    .toBe(`${stopped.toLocaleString('en-US')} tokens are done and kept.`)
   await photograph(page, 'harvest-unfinished')
   await page.getByTestId('unfinished-forget').click()
   await expect.poll(() => page.getByTestId('harvest-unfinished').count()).toBe(0)

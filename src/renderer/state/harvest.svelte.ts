@@ -71,6 +71,9 @@ class HarvestState {
     return null
   })
 
+  /** Changes when what is kept does: by a harvest that ended, or was forgotten. */
+  revision = $state(0)
+
   /** The request that the fields make; null where they make none. */
   request = $derived.by((): Request | null => {
     const { model, processing, layerOrder } = workspace
@@ -152,6 +155,7 @@ class HarvestState {
   async #listUnfinished(): Promise<void> {
     try {
       this.unfinished = await client.harvests.unfinished()
+      this.revision += 1
     } catch (thrown) {
       this.error = errorOf(thrown)
     }
