@@ -73,7 +73,7 @@ export class SettingsFile {
     }
   }
 
-  /** Keeps a change, after those before it. Panes are changed one by one. Throws `settings/unwritable`. */
+  /** Keeps a change, after those before it. Panes are changed one by one. Throws `home/disk`, and `settings/unwritable` where a broken file cannot be set aside. */
   change(change: SettingsChange): Promise<Settings> {
     const changed = this.#changing
       .catch(() => undefined)
