@@ -10,6 +10,20 @@ import { demoRun, runOn, Standing } from '../standing.ts'
 
 const files = ['runs.sqlite', 'notebook.sqlite', 'mirror.sqlite'] as const
 
+/** Whether a query finds something in a database. */
+function isIn(file: string, sql: string, value: string | null): boolean {
+  if (!fs.existsSync(file)) return false
+  // In memory, where there is no log, so that nothing comes to lie beside it.
+  const bytes = fs.readFileSync(file)
+  bytes.fill(1, 18, 20)
+  const database = new Sqlite(bytes)
+  try {
+    return database.prepare(sql).get(value) !== undefined
+  } finally {
+    database.close()
+  }
+}
+
 export const databaseCorrupt: Drill = {
   name: 'database-corrupt',
   fault: 'History, notebook or mirror overwritten with noise, from the beginning or in the middle',
@@ -26,13 +40,14 @@ export const databaseCorrupt: Drill = {
         const { keptAs } = await runOn(await standing.client(), demoRun())
         await (await standing.client()).history.list({})
         await (await standing.client()).notebook.writeNote({ source: 'a/b', index: 1, text: `note ${round}` })
-        const changed = Date.now()
-        for (const kept of ['runs.sqlite', 'notebook.sqlite']) {
-          await until(
-            () => (fs.statSync(backupOf(path.join(home, kept)), { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed,
-            () => `no backup of ${kept} was made after its change`
-          )
-        }
+        await until(
+          () => isIn(backupOf(path.join(home, 'runs.sqlite')), 'SELECT 1 FROM runs WHERE id = ?', keptAs),
+          () => 'the backup of runs.sqlite has not got the run'
+        )
+        await until(
+          () => isIn(backupOf(path.join(home, 'notebook.sqlite')), 'SELECT 1 FROM notes WHERE text = ?', `note ${round}`),
+          () => 'the backup of notebook.sqlite has not got the note'
+        )
         await standing.close()
         const isHead = round % 2 === 0 || name === 'mirror.sqlite'
         // What is in the log alone would hide the noise.
