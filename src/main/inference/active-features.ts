@@ -41,10 +41,12 @@ export async function readFeatures(job: InferenceJob, name: string, state: Infer
     predictions: 'none',
     budget: state.budget
   })
-  const key = JSON.stringify([prepared.stamp, saes.map(saeKey), perPosition])
+  const key = ['features', prepared.stamp, saes.map(saeKey), perPosition]
   const { compiled } = await compileOrFallBack(
     choice =>
-      state.plans.get(key, request, choice, model.checkpoint.sizeBytes, (label, fraction) => pause(`opening ${label}`, fraction * 0.3)),
+      state.plans.get({ key, request, checkpoint: model.checkpoint }, choice, (label, fraction) =>
+        pause(`opening ${label}`, fraction * 0.3)
+      ),
     chooseProvider(job.provider, job.precision)
   )
   const last = compiled.stages.findLastIndex(({ stage }) => stage.measures.has(name))

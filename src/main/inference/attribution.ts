@@ -60,10 +60,8 @@ export async function attribute(job: AttributionJob, state: InferenceState, paus
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
       state.plans.get(
-        JSON.stringify(['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads]),
-        request,
+        { key: ['attribution', prepared.stamp, saes.map(saeKey), quantity.kind === 'kl', reads], request, checkpoint: model.checkpoint },
         choice,
-        model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction * 0.05)
       ),
     chooseProvider(job.provider, job.precision)
@@ -193,6 +191,7 @@ class AblationPass {
       const outputs = await session.run(pick(this.#feeds, stage.inputs), stage.outputs)
       for (const [name, output] of stage.carries) this.#carry(name, outputs[output])
       for (const output of stage.activations.values()) acts = outputs[output]
+      session.letGo()
     }
     if (acts === undefined) throw new Error('no stage gave the activations of the SAE')
     return RowTensor.of(acts)

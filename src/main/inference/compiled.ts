@@ -1,102 +1,131 @@
-/** Plans and their sessions, kept for the next run that asks for the same graphs. */
-import type { InferenceSession } from 'onnxruntime-node'
-import { type DeviceMemory, type DevicePlan, deviceMemory } from './device-memory.ts'
+/** Plans that were made, kept for the next run that asks for the same graphs; plans of all kinds share their sessions. */
+import { createHash } from 'node:crypto'
+import { SpliceError } from '../../contract/errors.ts'
 import { isOutOfMemory } from './memory.ts'
+import { stampOf } from './models.ts'
+import { type MappedCheckpoint, OpenSessions, type SessionSource, type StageSession } from './open-sessions.ts'
 import { makePlan, type Plan, type PlanRequest, type Stage } from './plan.ts'
-import { createSession, placementOf, type Target } from './sessions.ts'
+import { placementOf, type Target } from './sessions.ts'
 
 export interface CompiledStage {
   readonly stage: Stage
-  readonly session: InferenceSession
+  readonly session: StageSession
 }
 
-/** Sessions of one plan. `mappedBytes` counts the weights they map. */
+/** The stages of a plan, each with what runs it. */
 export interface Compiled {
   readonly stages: readonly CompiledStage[]
-  readonly mappedBytes: number
 }
 
-/** How many plans stay open; sessions over mapped weights are cheap. */
-const keptPlans = 6
+interface KeptPlan extends Compiled {
+  readonly sources: readonly SessionSource[]
+  readonly graphBytes: number
+}
+
+/** Bytes of the graphs of plans that are kept: some 70 plans of a model of 26 layers. */
+const mostGraphBytes = 16e6
 
 /** Called between stages, so that a cancel can be heard; what it throws ends the opening of the plan. */
 type BetweenStages = (label: string, fraction: number) => Promise<void>
 
-export class CompiledPlans {
-  readonly #kept = new Map<string, Compiled & { readonly onDevice: DevicePlan | null }>()
-  readonly #most: number
-  readonly #device: DeviceMemory
+/** A plan that is asked for. Equal keys mean equal graphs over unchanged files. */
+export interface AskedPlan {
+  readonly key: readonly unknown[]
+  readonly request: () => PlanRequest
+  readonly checkpoint: MappedCheckpoint
+  /** Whether its sessions are opened when their stages first run, since not all of them do, or not all at a time. A device opens all of them now. */
+  readonly asItGoes?: boolean
+}
 
-  constructor(most = keptPlans, device = deviceMemory) {
-    this.#most = most
-    this.#device = device
+export class CompiledPlans {
+  /** The last used last. */
+  readonly #kept = new Map<string, KeptPlan>()
+  readonly #sessions: OpenSessions
+
+  constructor(sessions = new OpenSessions()) {
+    this.#sessions = sessions
   }
 
   get mappedBytes(): number {
-    return Math.max(0, ...[...this.#kept.values()].map(compiled => compiled.mappedBytes))
+    return this.#sessions.mappedBytes
   }
 
-  /**
-   * The sessions for graphs that a key stands for and a target, made when they are not open. `pause` is awaited between stages; when it throws, the sessions
-   * made so far are released. Plans on a device give way to one that needs their memory.
-   */
-  async get(graphs: string, request: () => PlanRequest, target: Target, mappedBytes: number, pause: BetweenStages): Promise<Compiled> {
-    const key = JSON.stringify([target.provider, target.precision, graphs])
-    const kept = this.#kept.get(key)
-    if (kept !== undefined) {
-      this.#kept.delete(key)
-      this.#kept.set(key, kept)
-      if (kept.onDevice !== null) this.#device.use(kept.onDevice)
-      return kept
-    }
-    const plan = makePlan({ ...request(), placement: placementOf(target) })
-    const isOnDevice = target.provider !== 'cpu'
-    const deviceBytes = plan.stages.reduce((sum, stage) => sum + stage.deviceBytes, 0)
-    if (isOnDevice) await this.#device.makeRoom(deviceBytes)
-    const stages = await this.#open(plan, target, pause)
-    const onDevice = isOnDevice ? { bytes: deviceBytes, release: () => this.#drop(key) } : null
-    if (onDevice !== null) this.#device.use(onDevice)
-    const compiled = { stages, mappedBytes, onDevice }
-    this.#kept.set(key, compiled)
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > this.#most && oldest !== undefined) await this.#drop(oldest)
-    return compiled
-  }
-
-  /** Opens a plan's sessions; a second time, with the device's memory to itself, where it did not suffice. */
-  async #open(plan: Plan, target: Target, pause: BetweenStages): Promise<CompiledStage[]> {
-    try {
-      return await openStages(plan, target, pause)
-    } catch (thrown) {
-      const mayHelp = target.provider !== 'cpu' && isOutOfMemory(thrown) && (await this.#device.makeRoom(Number.POSITIVE_INFINITY))
-      if (!mayHelp) throw thrown
-      return openStages(plan, target, pause)
-    }
-  }
-
-  async #drop(key: string): Promise<void> {
-    const compiled = this.#kept.get(key)
+  /** The plan, with as many of its sessions open as there is room for. `pause` is awaited before each of them is. */
+  async get(asked: AskedPlan, target: Target, pause: BetweenStages): Promise<Compiled> {
+    const key = JSON.stringify([target.provider, target.precision, ...asked.key])
+    const plan = this.#kept.get(key) ?? (await this.#make(asked, target))
     this.#kept.delete(key)
-    if (compiled === undefined) return
-    if (compiled.onDevice !== null) this.#device.remove(compiled.onDevice)
-    await release(compiled.stages)
+    this.#kept.set(key, plan)
+    this.#forget()
+    if (target.provider !== 'cpu') await this.#openOnDevice(plan, pause)
+    else if (asked.asItGoes !== true) await this.#open(plan, pause)
+    return plan
   }
-}
 
-async function openStages(plan: Plan, target: Target, pause: BetweenStages): Promise<CompiledStage[]> {
-  const stages: CompiledStage[] = []
-  try {
-    for (const [index, stage] of plan.stages.entries()) {
-      await pause(stage.label, index / plan.stages.length)
-      stages.push({ stage, session: await createSession(stage.model, target) })
+  async #make({ request, checkpoint }: AskedPlan, target: Target): Promise<KeptPlan> {
+    const plan = makePlan({ ...request(), placement: placementOf(target) })
+    const stamps = await stampsOf(plan)
+    const sources = plan.stages.map(({ model, files, deviceBytes }): SessionSource => {
+      const stamp = files.map(file => stamps.get(file)).join('|')
+      const hash = createHash('sha256').update(model).digest('base64')
+      return {
+        key: JSON.stringify([target.provider, target.precision, hash, stamp]),
+        model,
+        target,
+        deviceBytes: target.provider === 'cpu' ? 0 : deviceBytes,
+        checkpoint,
+        check: () => requireUnchanged(files, stamp)
+      }
+    })
+    const stages = plan.stages.map((stage, at) => ({ stage, session: this.#sessions.session(sourceAt(sources, at)) }))
+    return { stages, sources, graphBytes: sources.reduce((sum, { model }) => sum + model.length, 0) }
+  }
+
+  /** Lets go of the graphs that were not used for longest; the sessions of theirs that are open stay as long as there is room. */
+  #forget(): void {
+    let held = [...this.#kept.values()].reduce((sum, { graphBytes }) => sum + graphBytes, 0)
+    for (const [key, { graphBytes }] of [...this.#kept].slice(0, -1)) {
+      if (held <= mostGraphBytes) return
+      held -= graphBytes
+      this.#kept.delete(key)
     }
-    return stages
-  } catch (thrown) {
-    await release(stages)
-    throw thrown
+  }
+
+  async #open({ stages, sources }: KeptPlan, pause: BetweenStages): Promise<void> {
+    for (const [at, source] of sources.entries()) {
+      if (!this.#sessions.isOpen(source)) await pause(stages[at]?.stage.label ?? '', at / sources.length)
+      if (!(await this.#sessions.openAhead(source))) return
+    }
+  }
+
+  /** A second time with the device's memory to itself, where it did not suffice. */
+  async #openOnDevice(plan: KeptPlan, pause: BetweenStages): Promise<void> {
+    const missing = plan.sources.filter(source => !this.#sessions.isOpen(source))
+    const open = () => this.#open(plan, pause)
+    await this.#sessions.makeDeviceRoom(missing.reduce((sum, { deviceBytes }) => sum + deviceBytes, 0))
+    try {
+      await open()
+    } catch (thrown) {
+      if (!isOutOfMemory(thrown) || !(await this.#sessions.makeDeviceRoom(Number.POSITIVE_INFINITY))) throw thrown
+      await open()
+    }
   }
 }
 
-async function release(stages: readonly CompiledStage[]): Promise<void> {
-  for (const { session } of stages) await session.release()
+function sourceAt(sources: readonly SessionSource[], at: number): SessionSource {
+  const source = sources[at]
+  if (source === undefined) throw new Error(`the plan has no stage ${at}`)
+  return source
+}
+
+/** The stamps of the files that a plan's graphs map. */
+async function stampsOf({ stages }: Plan): Promise<Map<string, string>> {
+  const files = [...new Set(stages.flatMap(stage => stage.files))]
+  return new Map(await Promise.all(files.map(async file => [file, await stampOf([file])] as const)))
+}
+
+/** Throws `checkpoint/changed` where a file is not what it was when its graph was written. */
+async function requireUnchanged(files: readonly string[], stamp: string): Promise<void> {
+  if ((await stampOf(files)) === stamp) return
+  throw new SpliceError('checkpoint/changed', `${files.join(', ')} changed while it was in use`, { hint: 'Run it again.' })
 }

@@ -4,13 +4,11 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { SpliceError, toErrorData } from '../../contract/errors.ts'
-import { patchSite } from '../../contract/patching.ts'
 import { readFeatures } from './active-features.ts'
 import { scoreAnswers } from './answers.ts'
 import { attempt } from './attempt.ts'
 import { attribute } from './attribution.ts'
 import { CompiledPlans } from './compiled.ts'
-import { keepingPlans } from './device-memory.ts'
 import { evaluatePass } from './evaluation.ts'
 import { readFeatureWeights } from './feature-weights.ts'
 import { generate } from './generate.ts'
@@ -31,6 +29,7 @@ import {
   toInference
 } from './messages.ts'
 import { OpenModels } from './models.ts'
+import { keepingSessions } from './open-sessions.ts'
 import { patchGrids } from './patch-grids.ts'
 import { patchOne } from './patch-one.ts'
 import { defaultBudget } from './plan.ts'
@@ -43,28 +42,7 @@ import { processChoice, settleStandards } from './standards.ts'
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
 /** Bytes of activations that are kept to be looked at again. */
 const keptActivationBytes = 256e6
-const hookState: HookState = {
-  models: state.models,
-  plans: new CompiledPlans(2),
-  budget: defaultBudget,
-  kept: new KeptActivations(keptActivationBytes)
-}
-/** Plans of checks, apart from those of runs. */
-const measureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
-/** Plans that rank more features than runs do. */
-const featureState: InferenceState = { ...state, plans: new CompiledPlans(1) }
-/** Plans of the logit lens. */
-const lensState: InferenceState = { ...state, plans: new CompiledPlans(1) }
-/** Plans that ablate features. */
-const attributionState: InferenceState = { ...state, plans: new CompiledPlans(2) }
-/** Plans that patch: one of whole blocks, and one for each site. */
-const patchingState: InferenceState = { ...state, plans: new CompiledPlans(1 + patchSite.options.length) }
-/** Plans that continue sequences. */
-const sequenceState: InferenceState = { ...state, plans: new CompiledPlans(2) }
-/** Evaluations have plans of their own: runs that they stand back for must not close them. */
-const evaluationState: InferenceState = { ...state, plans: new CompiledPlans(2) }
-/** And so have harvests. */
-const harvestState: InferenceState = { ...state, plans: new CompiledPlans(1) }
+const hookState: HookState = { ...state, kept: new KeptActivations(keptActivationBytes) }
 /** Passes of harvests are asked for ahead, and run one after the other. */
 let lastHarvest: Promise<unknown> = Promise.resolve()
 const cancelled = new Set<number>()
@@ -137,11 +115,11 @@ async function lookAt(message: Extract<ToInference, { kind: 'hooks' | 'activatio
 }
 
 async function measure({ id, job }: Extract<ToInference, { kind: 'measure' }>): Promise<FromInference> {
-  return { kind: 'measure', id, result: await measureSaes(job, measureState, (stage, fraction) => pauseOf(id, stage, fraction)) }
+  return { kind: 'measure', id, result: await measureSaes(job, state, (stage, fraction) => pauseOf(id, stage, fraction)) }
 }
 
 async function score({ id, answersJob }: Extract<ToInference, { kind: 'answers' }>): Promise<FromInference> {
-  return { kind: 'answers', id, result: await scoreAnswers(answersJob, sequenceState, (stage, fraction) => pauseOf(id, stage, fraction)) }
+  return { kind: 'answers', id, result: await scoreAnswers(answersJob, state, (stage, fraction) => pauseOf(id, stage, fraction)) }
 }
 
 async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind: 'generate' }>): Promise<FromInference> {
@@ -150,14 +128,14 @@ async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind
     stepped.add(id)
     send({ kind: 'step', id, step })
   }
-  return { kind: 'generate', id, result: await generate(generationJob, sequenceState, pause, onStep) }
+  return { kind: 'generate', id, result: await generate(generationJob, state, pause, onStep) }
 }
 
 /** A pass after those before it; the answer is on its way before the next one begins, which would block it. */
 function harvest({ id, job }: Extract<ToInference, { kind: 'harvest' }>): Promise<void> {
   const turn = lastHarvest.then(async () => {
     await pauseOfEvaluation(id)
-    const pass = await harvestPass(job, harvestState, () => pauseOfEvaluation(id))
+    const pass = await harvestPass(job, state, () => pauseOfEvaluation(id))
     await new Promise<void>(resolve => {
       if (process.send === undefined) resolve()
       else process.send({ kind: 'harvest', id, pass } satisfies FromInference, () => resolve())
@@ -187,29 +165,29 @@ async function work(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<
     case 'measure':
       return measure(message)
     case 'features':
-      return { kind: 'features', id, features: await readFeatures(message.job, message.sae, featureState, pause) }
+      return { kind: 'features', id, features: await readFeatures(message.job, message.sae, state, pause) }
     case 'effects':
       return { kind: 'effects', id, effects: await logitEffects(message.effectsJob, state, pause) }
     case 'weights':
       return { kind: 'weights', id, weights: await readFeatureWeights(message.weightsJob, state, pause) }
     case 'lens':
-      return { kind: 'lens', id, lens: await readLens(message.lensJob, lensState, pause) }
+      return { kind: 'lens', id, lens: await readLens(message.lensJob, state, pause) }
     case 'attribute':
-      return { kind: 'attribute', id, result: await attribute(message.attributionJob, attributionState, pause) }
+      return { kind: 'attribute', id, result: await attribute(message.attributionJob, state, pause) }
     case 'patch-grids': {
       const onStep = (step: PatchingStep): void => {
         stepped.add(id)
         send({ kind: 'patching', id, step })
       }
-      return { kind: 'patch-grids', id, result: await patchGrids(message.patchingJob, patchingState, pause, onStep) }
+      return { kind: 'patch-grids', id, result: await patchGrids(message.patchingJob, state, pause, onStep) }
     }
     case 'patch-one':
-      return { kind: 'patch-one', id, result: await patchOne(message.patchJob, patchingState, pause) }
+      return { kind: 'patch-one', id, result: await patchOne(message.patchJob, state, pause) }
     case 'harvest':
       await harvest(message)
       return null
     case 'evaluate':
-      return { kind: 'evaluate', id, pass: await evaluatePass(message.job, evaluationState, () => pauseOfEvaluation(id)) }
+      return { kind: 'evaluate', id, pass: await evaluatePass(message.job, state, () => pauseOfEvaluation(id)) }
     case 'estimate':
       return { kind: 'estimate', id, need: await estimate(message.job) }
     case 'run':
@@ -250,7 +228,7 @@ async function answer(message: ToInference): Promise<void> {
   if (isAwaited) awaited += 1
   try {
     await settled
-    const answered = await keepingPlans(() => attempted(message))
+    const answered = await keepingSessions(() => attempted(message))
     if (answered !== null) send(answered)
   } catch (thrown) {
     send({ kind: 'error', id: message.id, error: toErrorData(thrown) })

@@ -2,13 +2,14 @@
  * One pass of an evaluation: several sequences side by side, each run clean, spliced and zero-ablated as rows that share the work
  * up to the splice. What comes out is numbers per position; sums over them are the engine's.
  */
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Tensor } from 'onnxruntime-node'
 import { attach } from '../sae/fit.ts'
 import { RowTensor } from './activation.ts'
 import type { Compiled } from './compiled.ts'
 import type { EvaluatedPass, EvaluationJob, PassNumbers } from './evaluation-messages.ts'
 import { type Feeds, inPositionRanges, pick } from './feeds.ts'
 import type { OpenModel } from './models.ts'
+import type { StageSession } from './open-sessions.ts'
 import type { PlanRequest } from './plan.ts'
 import { type PieceOutputs, predictionInputs } from './prediction-graph.ts'
 import { divergenceAt, logSumExpAt, type PieceMass } from './predictions.ts'
@@ -45,10 +46,8 @@ export async function evaluatePass(job: EvaluationJob, state: InferenceState, pa
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
       state.plans.get(
-        JSON.stringify(['evaluation', model.stamp, stamp, parts]),
-        request,
+        { key: ['evaluation', model.stamp, stamp, parts], request, checkpoint: model.checkpoint },
         choice,
-        model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction)
       ),
     chooseProvider(job.provider, job.precision)
@@ -166,7 +165,7 @@ class PassRun {
 
 type Outputs = Readonly<Record<string, Tensor>>
 
-function runSession(session: InferenceSession, feeds: Feeds, { inputs, outputs }: Compiled['stages'][number]['stage']): Promise<Outputs> {
+function runSession(session: StageSession, feeds: Feeds, { inputs, outputs }: Compiled['stages'][number]['stage']): Promise<Outputs> {
   return session.run(pick(feeds, inputs), outputs)
 }
 

@@ -43,12 +43,8 @@ export async function harvestPass(job: HarvestJob, state: InferenceState, pause:
   const stamps = [model.stamp, ...opened.map(({ stamp }) => stamp)]
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
-      state.plans.get(
-        JSON.stringify(['harvest', stamps, saes.map(saeKey)]),
-        request,
-        choice,
-        model.checkpoint.sizeBytes,
-        (label, fraction) => pause(`opening ${label}`, fraction)
+      state.plans.get({ key: ['harvest', stamps, saes.map(saeKey)], request, checkpoint: model.checkpoint }, choice, (label, fraction) =>
+        pause(`opening ${label}`, fraction)
       ),
     chooseProvider(job.provider, job.precision)
   )

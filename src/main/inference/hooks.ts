@@ -9,20 +9,23 @@ import { axesOf, layoutOf, sizesOf, withBatch } from './activation-layout.ts'
 import { differenceOf, magnitudesOf, statisticsOf } from './activation-statistics.ts'
 import { windowOf } from './activation-window.ts'
 import { blocksWithin } from './capture-budget.ts'
-import type { CompiledPlans } from './compiled.ts'
 import type { KeptActivations, KeptValues } from './kept-activations.ts'
 import type { HookJob, InferenceJob, WindowAnswer } from './messages.ts'
-import type { OpenModels } from './models.ts'
-import type { PlanRequest, StageBudget } from './plan.ts'
-import { type ActivationSink, compileOrFallBack, type Pause, type Prepared, prepare, StageOutputs, saeKey } from './run.ts'
+import type { PlanRequest } from './plan.ts'
+import {
+  type ActivationSink,
+  compileOrFallBack,
+  type InferenceState,
+  type Pause,
+  type Prepared,
+  prepare,
+  StageOutputs,
+  saeKey
+} from './run.ts'
 import { hasActivation, type KeptActivation } from './save.ts'
 import { chooseProvider } from './sessions.ts'
 
-export interface HookState {
-  readonly models: OpenModels
-  /** Plans that capture everything; apart from those of runs, so that looking at hooks does not close them. */
-  readonly plans: CompiledPlans
-  readonly budget: StageBudget
+export interface HookState extends InferenceState {
   readonly kept: KeptActivations
 }
 
@@ -69,10 +72,12 @@ async function capture({ job, prepared }: Work, state: HookState, pause: Pause, 
     predictions: 'none',
     budget
   })
-  const key = JSON.stringify([prepared.stamp, saes.map(saeKey), budget.blocks])
+  const key = ['hooks', prepared.stamp, saes.map(saeKey), budget.blocks]
   const { compiled } = await compileOrFallBack(
     choice =>
-      state.plans.get(key, request, choice, model.checkpoint.sizeBytes, (label, fraction) => pause(`opening ${label}`, fraction * 0.3)),
+      state.plans.get({ key, request, checkpoint: model.checkpoint }, choice, (label, fraction) =>
+        pause(`opening ${label}`, fraction * 0.3)
+      ),
     chooseProvider(job.provider, job.precision)
   )
   const last = compiled.stages.findLastIndex(({ stage }) => stage.captures.some(sink.wants))

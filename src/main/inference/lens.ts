@@ -2,7 +2,7 @@
  * The logit lens over a run: one pass through the blocks, in which what flows into each is put through the final norm and kept, then
  * the vocabulary in pieces over a few positions at a time. Numbers of cells leave, whole logits only into a file that was asked for.
  */
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Tensor } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
 import { type LensLayer, mostLensBytes, mostLensEntries } from '../../contract/logit-lens.ts'
 import type { Token } from '../../contract/run.ts'
@@ -12,6 +12,7 @@ import { type Feeds, pick } from './feeds.ts'
 import { LensChunk, type LensLabels } from './lens-cells.ts'
 import { finalLabel, lensCapture, lensInputs } from './lens-graph.ts'
 import type { InferenceJob, InferredLens, LensJob } from './messages.ts'
+import type { StageSession } from './open-sessions.ts'
 import { type PlanRequest, vocabularyPieces } from './plan.ts'
 import {
   type ActivationSink,
@@ -145,10 +146,12 @@ export async function readLens({ job, positions, softCap }: LensJob, state: Infe
     predictions: 'lens',
     budget: state.budget
   })
-  const key = JSON.stringify([prepared.stamp, prepared.saes.map(saeKey), topK, cap, save !== undefined])
+  const key = ['lens', prepared.stamp, prepared.saes.map(saeKey), topK, cap, save !== undefined]
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
-      state.plans.get(key, request, choice, model.checkpoint.sizeBytes, (label, fraction) => pause(`opening ${label}`, fraction * 0.1)),
+      state.plans.get({ key, request, checkpoint: model.checkpoint }, choice, (label, fraction) =>
+        pause(`opening ${label}`, fraction * 0.1)
+      ),
     chooseProvider(job.provider, job.precision)
   )
 
@@ -323,7 +326,7 @@ function emptyLayer(label: string): LensLayer {
   return { label, topK: [], klToFinal: [], final: { logProbs: [], ranks: [] }, actual: { logProbs: [], ranks: [] } }
 }
 
-async function runStage(session: InferenceSession, feeds: Feeds, inputs: readonly string[], outputs: readonly string[]) {
+async function runStage(session: StageSession, feeds: Feeds, inputs: readonly string[], outputs: readonly string[]) {
   return session.run(pick(feeds, inputs), [...outputs])
 }
 

@@ -110,6 +110,7 @@ export async function patchGrids(
       onStep({ type: 'cells', place, layer, effects: row.map(toMaybeNumber) })
     }
     if (layer + 1 < layers) flowing = await pass.block(layer, flowing, label => pause(label, 0.05 + (0.95 * done.work) / Math.max(1, work)))
+    pass.leave(layer)
   }
   const span = spanOf(start)
   return {

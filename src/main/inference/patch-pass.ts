@@ -84,6 +84,15 @@ export class PatchPass {
     return new Map([...this.#shared, ...(await this.#run(block, flowing, pause))])
   }
 
+  /** Says that what comes up to the end of a layer will not run again. */
+  leave(layer: number): void {
+    this.#sessions.blocks[layer]?.session.letGo()
+    for (const cuts of this.#sessions.cuts.values()) {
+      cuts[layer]?.first.session.letGo()
+      cuts[layer]?.second.session.letGo()
+    }
+  }
+
   async #run({ stage, session }: CompiledStage, feeds: Feeds, pause: StagePause, only?: string): Promise<Map<string, Tensor>> {
     await pause(stage.label)
     const carries = [...stage.carries].filter(([name]) => only === undefined || name === only)

@@ -43,8 +43,8 @@ export async function openPatchSessions(
   })
   const plans = [null, ...new Set(sites)]
   const open = async (patches: PatchSite | null, place: number) => {
-    const key = JSON.stringify(['patching', stamp, patches])
-    const { stages } = await state.plans.get(key, request(patches), choice, model.checkpoint.sizeBytes, (label, fraction) =>
+    const asked = { key: ['patching', stamp, patches], request: request(patches), checkpoint: model.checkpoint, asItGoes: patches !== null }
+    const { stages } = await state.plans.get(asked, choice, (label, fraction) =>
       pause(`opening ${label}`, (0.05 * (place + fraction)) / plans.length)
     )
     return stages

@@ -74,6 +74,8 @@ export interface PlanRequest {
 export interface Stage {
   readonly label: string
   readonly model: Uint8Array
+  /** The files whose weights it maps. */
+  readonly files: readonly string[]
   /** What its weights would take of a device's memory. */
   readonly deviceBytes: number
   readonly inputs: readonly string[]
@@ -170,6 +172,7 @@ class StageBuilder {
     return {
       label: this.#label,
       model: graph.encode(),
+      files: graph.files,
       deviceBytes: graph.deviceBytes,
       inputs: graph.inputNames,
       outputs: graph.outputNames,

@@ -1,5 +1,5 @@
 /** A quantity of an attribution as it is read from the final norm: which tokens at which positions, and what is made of their logits. */
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Tensor } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
 import type { NamedToken, Quantity, ResolvedQuantity } from '../../contract/quantity.ts'
 import type { Token } from '../../contract/run.ts'
@@ -7,6 +7,7 @@ import { RowTensor } from './activation.ts'
 import type { CompiledStage } from './compiled.ts'
 import { inPositionRanges, pick } from './feeds.ts'
 import type { OpenModel } from './models.ts'
+import type { StageSession } from './open-sessions.ts'
 import type { Stage } from './plan.ts'
 import { predictionInputs } from './prediction-graph.ts'
 import { divergenceAt, logSumExpAt, type PieceMass } from './predictions.ts'
@@ -167,7 +168,7 @@ export class QuantityReader {
 }
 
 async function runStage(
-  session: InferenceSession,
+  session: StageSession,
   stage: Stage,
   feeds: ReadonlyMap<string, Tensor>,
   wanted: readonly string[]

@@ -1,5 +1,5 @@
 /** Runs a job: opens what it names, checks it, compiles or finds its sessions, feeds them, reads the numbers out. */
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Tensor } from 'onnxruntime-node'
 import { SpliceError } from '../../contract/errors.ts'
 import { fromMaybeNumber } from '../../contract/numbers.ts'
 import type { PromptTokens, Variant } from '../../contract/run.ts'
@@ -12,6 +12,7 @@ import type { Compiled, CompiledPlans } from './compiled.ts'
 import { inPositionRanges, pick } from './feeds.ts'
 import type { InferenceJob, InferenceResult } from './messages.ts'
 import type { OpenModel, OpenModels } from './models.ts'
+import type { StageSession } from './open-sessions.ts'
 import type { PlanRequest, Stage, StageBudget } from './plan.ts'
 import { predictionInputs } from './prediction-graph.ts'
 import { PredictionTable } from './prediction-table.ts'
@@ -80,9 +81,9 @@ export function saeKey({ name, hook, target, sae, spliced, edited, steered }: Pl
 }
 
 /** Everything the graphs depend on; equal keys mean equal graphs over unchanged files. */
-function planKey(job: InferenceJob, { saes, stamp }: Prepared, changes: boolean, budget: StageBudget): string {
+function planKey(job: InferenceJob, { saes, stamp }: Prepared, changes: boolean, budget: StageBudget): unknown[] {
   const wants = [job.topK, job.topFeatures, changes, baselineOf(job.variants) !== null, job.hooks, job.save !== undefined]
-  return JSON.stringify([stamp, saes.map(saeKey), wants, savesLogits(job), budget.blocks])
+  return ['run', stamp, saes.map(saeKey), wants, savesLogits(job), budget.blocks]
 }
 
 /** Runs a job. Throws what is wrong with its files or its request; nothing is written unless the whole run went well. */
@@ -108,11 +109,9 @@ export async function runJob(job: InferenceJob, state: InferenceState, pause: Pa
     logits: savesLogits(job),
     budget
   })
-  const mappedBytes = model.checkpoint.sizeBytes
+  const key = planKey(job, prepared, changes, budget)
   const compile = (chosen: ProviderChoice) =>
-    state.plans.get(planKey(job, prepared, changes, budget), request, chosen, mappedBytes, (label, fraction) =>
-      pause(`opening ${label}`, fraction * 0.3)
-    )
+    state.plans.get({ key, request, checkpoint: model.checkpoint }, chosen, (label, fraction) => pause(`opening ${label}`, fraction * 0.3))
   const { compiled, chosen, warning } = await compileOrFallBack(compile, choice)
   const ready = performance.now()
 
@@ -275,7 +274,7 @@ export class StageOutputs {
   }
 
   /** A stage that reads `final` and `target` alone runs over a few positions at a time, so that its logits stay bounded. */
-  async #runByPosition(session: InferenceSession, stage: Stage, feeds: ReadonlyMap<string, Tensor>, pause: Pause): Promise<void> {
+  async #runByPosition(session: StageSession, stage: Stage, feeds: ReadonlyMap<string, Tensor>, pause: Pause): Promise<void> {
     const length = this.#prepared.tokens.length
     for await (const { start, end, sliced } of inPositionRanges(feeds, this.#budget.rows)) {
       const outputs = await session.run(pick(sliced, stage.inputs), stage.outputs)

@@ -55,10 +55,8 @@ export async function openSequences(
   const { compiled, chosen, warning } = await compileOrFallBack(
     choice =>
       state.plans.get(
-        JSON.stringify([stamp, saes.map(saeKey), job.topFeatures]),
-        request,
+        { key: ['sequences', stamp, saes.map(saeKey), job.topFeatures], request, checkpoint: model.checkpoint },
         choice,
-        model.checkpoint.sizeBytes,
         (label, fraction) => pause(`opening ${label}`, fraction)
       ),
     chooseProvider(job.provider, job.precision)

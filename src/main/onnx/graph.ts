@@ -52,6 +52,7 @@ export class GraphBuilder {
   readonly #inputs = new Map<string, Port>()
   readonly #outputs = new Map<string, Port>()
   readonly #types = new Map<string, ElementType>()
+  readonly #files = new Set<string>()
   #count = 0
   #isOnHost = false
   readonly placement: Placement
@@ -126,6 +127,7 @@ export class GraphBuilder {
     if (!this.#initializers.has(name)) {
       const data = { location: locationBelowRoot(tensor.file), offset: tensor.offset, length: tensor.byteLength }
       this.#initializers.set(name, { name, type: tensor.type, shape: tensor.shape, data })
+      this.#files.add(tensor.file)
     }
     return { name, type: tensor.type }
   }
@@ -317,6 +319,11 @@ export class GraphBuilder {
   }
   get outputNames(): string[] {
     return [...this.#outputs.keys()]
+  }
+
+  /** The files that its external tensors lie in. */
+  get files(): string[] {
+    return [...this.#files]
   }
 
   get #graph(): Graph {

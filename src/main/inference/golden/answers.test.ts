@@ -20,7 +20,7 @@ afterAll(() => fs.rm(cacheFolder, { recursive: true, force: true }))
 
 function scored(job: Pick<AnswersJob, 'model' | 'prompt' | 'answers' | 'processing' | 'layerOrder'> & Partial<AnswersJob>) {
   const whole: AnswersJob = { saes: [], variants: [clean], provider: goldenProvider, prependSpace: true, topK: 10, cacheFolder, ...job }
-  return scoreAnswers(whole, { models: new OpenModels(), plans: new CompiledPlans(1), budget: defaultBudget }, async () => undefined)
+  return scoreAnswers(whole, { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }, async () => undefined)
 }
 
 const verdict = z.object({ token: z.int(), rank: z.int(), logit: z.number(), prob: z.number() })

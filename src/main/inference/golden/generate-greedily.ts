@@ -36,7 +36,7 @@ export async function generated(
     ...job
   }
   const steps: GenerationStep[] = []
-  const state = { models: new OpenModels(), plans: new CompiledPlans(1), budget }
+  const state = { models: new OpenModels(), plans: new CompiledPlans(), budget }
   const result = await generate(
     whole,
     state,

@@ -21,7 +21,7 @@ const cacheFolder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-hooks-'))
 afterAll(() => fs.rm(cacheFolder, { recursive: true, force: true }))
 
 function stateOf(budget: StageBudget = defaultBudget, keptBytes = 1e6): HookState {
-  return { models: new OpenModels(), plans: new CompiledPlans(2), budget, kept: new KeptActivations(keptBytes) }
+  return { models: new OpenModels(), plans: new CompiledPlans(), budget, kept: new KeptActivations(keptBytes) }
 }
 
 function jobOf(

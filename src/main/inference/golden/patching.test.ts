@@ -22,7 +22,7 @@ import { expectValues, golden, goldenProvider, index, promptOf, readingOf, tenso
 
 /** The engine's float32 against double precision. */
 const tolerance = 5e-5
-const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(20), budget: defaultBudget }
+const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
 
 type Asked = Pick<PatchingJob, 'model' | 'prompt' | 'source' | 'quantity'> & Partial<Omit<PatchingJob, 'sites'>>
 type AskedGrid = { readonly site: PatchSite; readonly head?: number }
