@@ -15,8 +15,10 @@ import { diedError, LastWords, type ProcessDeath, processDeath } from './process
 import { processEntry } from './process-entry.ts'
 import { Turns } from './turns.ts'
 
-/** How long a cancelled run may take to reach the end of its stage, in ms. */
-const cancelPatience = 150
+/** A cancelled run is waited for where its stages so far took no longer than this, in ms. */
+const longestStage = 120
+/** For how much longer than its longest stage so far, or at all, in ms: another process needs some 140 ms to begin the next run. */
+const cancelPatience = 20
 
 /** How many jobs of a kind may wait for their turn; what comes then is refused. */
 export const mostWaiting = 256
@@ -44,6 +46,9 @@ interface Request {
   readonly onStep: (message: StepMessage) => void
   readonly resolve: (message: FromInference) => void
   readonly reject: (error: unknown) => void
+  /** When its present stage began, and how long the longest so far took, in ms; null before it told of one. */
+  stageBegan: number
+  longestStage: number | null
   /** Ends as cancelled, also where the answer was on its way already. */
   isCancelled: boolean
   /** Whether something of it was told, so that it must not begin again. */
@@ -65,6 +70,24 @@ export interface InferenceListener {
 function savedFile(message: ToInference): string | undefined {
   if (message.kind === 'run') return message.job.save?.file
   return message.kind === 'lens' ? message.lensJob.job.save?.file : undefined
+}
+
+/** A request of which nothing is known yet, and which nobody follows. */
+const unheard = {
+  onProgress: () => undefined,
+  onStep: () => undefined,
+  stageBegan: 0,
+  longestStage: null,
+  isCancelled: false,
+  hasStepped: false
+}
+
+/** Removes what a process that has ended left half-written. */
+function removeUnfinished(requests: readonly Request[], { pid }: ChildProcess): void {
+  for (const { message } of requests) {
+    const file = savedFile(message)
+    if (file !== undefined && pid !== undefined) fs.rmSync(unfinishedFile(file, pid), { force: true })
+  }
 }
 
 /** What `InferenceProcess` asks of the process stands there; this keeps it alive. */
@@ -151,6 +174,9 @@ export class ProcessLife {
     const request = this.#requests.get(message.id)
     if (request === undefined) return
     if (message.kind === 'progress') {
+      const now = performance.now()
+      request.longestStage = request.longestStage === null ? 0 : Math.max(request.longestStage, now - request.stageBegan)
+      request.stageBegan = now
       request.onProgress(message.stage, message.fraction)
       return
     }
@@ -166,6 +192,7 @@ export class ProcessLife {
     } else request.resolve(message)
   }
 
+  /** Also before a process that was killed is gone, where nothing has to wait for that. */
   #onExit(child: ChildProcess, death: ProcessDeath): void {
     if (this.#child !== child) return
     this.#child = null
@@ -175,10 +202,8 @@ export class ProcessLife {
     this.#killedOnPurpose = false
     const requests = [...this.#requests.values()]
     this.#requests.clear()
-    for (const { message } of requests) {
-      const file = savedFile(message)
-      if (file !== undefined && child.pid !== undefined) fs.rmSync(unfinishedFile(file, child.pid), { force: true })
-    }
+    if (child.exitCode === null && child.signalCode === null) child.once('exit', () => removeUnfinished(requests, child))
+    else removeUnfinished(requests, child)
     if (this.#closed) {
       for (const request of requests) request.reject(diedError(death, null))
       return
@@ -222,8 +247,7 @@ export class ProcessLife {
     const id = this.#nextId
     this.#nextId += 1
     const answer = await new Promise<FromInference>((resolve, reject) => {
-      const nothing = { onProgress: () => undefined, onStep: () => undefined, isCancelled: false, hasStepped: false }
-      this.#post({ message: { kind: 'estimate', id, job }, resolve, reject, ...nothing }, child)
+      this.#post({ ...unheard, message: { kind: 'estimate', id, job }, resolve, reject }, child)
     }).catch(() => null)
     return answer?.kind === 'estimate' ? answer.need : null
   }
@@ -241,7 +265,7 @@ export class ProcessLife {
     const id = this.#nextId
     this.#nextId += 1
     const answer = await new Promise<FromInference>((resolve, reject) => {
-      this.#post({ message: make(id), onProgress, onStep, resolve, reject, isCancelled: false, hasStepped: false }, child)
+      this.#post({ ...unheard, message: make(id), onProgress, onStep, resolve, reject }, child)
       signal?.addEventListener('abort', () => this.#cancel(id), { once: true })
     })
     if (!isOfKind(answer, kind)) throw new Error(`the inference process answered ${kind} with ${answer.kind}`)
@@ -250,6 +274,7 @@ export class ProcessLife {
 
   #post(request: Request, child: ChildProcess): void {
     const { message, reject } = request
+    Object.assign(request, { stageBegan: performance.now(), longestStage: null })
     this.#requests.set(message.id, request)
     child.send(message, error => {
       if (error !== null && this.#requests.delete(message.id)) {
@@ -270,11 +295,18 @@ export class ProcessLife {
     }
     request.isCancelled = true
     child.send({ kind: 'cancel', id } satisfies ToInference, () => undefined)
-    setTimeout(() => {
-      if (!this.#requests.has(id) || this.#child !== child) return
-      this.#killedOnPurpose = true
-      child.kill('SIGKILL')
-    }, cancelPatience).unref()
+    const stage = Math.max(request.longestStage ?? 0, performance.now() - request.stageBegan)
+    setTimeout(
+      () => {
+        if (!this.#requests.has(id) || this.#child !== child || this.#killedOnPurpose) return
+        this.#killedOnPurpose = true
+        child.kill('SIGKILL')
+        // The next process waits for the memory that this one has on a device.
+        const ran = jobIn(request.message)?.asked.provider ?? 'cpu'
+        if ((ran === 'auto' ? this.provider : ran) === 'cpu') this.#onExit(child, processDeath(null, 'SIGKILL'))
+      },
+      cancelPatience + (stage > longestStage ? 0 : stage)
+    ).unref()
   }
 
   /** Asks for work that runs a model, after such work before it. */

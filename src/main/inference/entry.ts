@@ -88,9 +88,8 @@ function pauseOf(id: number, stage: string, fraction: number): Promise<void> {
 }
 
 /** Between the stages of an evaluation or a harvest, which stands back as long as a person waits for something else. */
-async function pauseOfEvaluation(id: number): Promise<void> {
-  tellMemory()
-  await listen(id)
+async function pauseOfEvaluation(id: number, stage: string, fraction: number): Promise<void> {
+  await pauseOf(id, stage, fraction)
   while (awaited > 0) {
     await wait(standBack)
     await listen(id)
@@ -134,8 +133,8 @@ async function continuePrompt({ id, generationJob }: Extract<ToInference, { kind
 /** A pass after those before it; the answer is on its way before the next one begins, which would block it. */
 function harvest({ id, job }: Extract<ToInference, { kind: 'harvest' }>): Promise<void> {
   const turn = lastHarvest.then(async () => {
-    await pauseOfEvaluation(id)
-    const pass = await harvestPass(job, state, () => pauseOfEvaluation(id))
+    await pauseOfEvaluation(id, 'harvest', 0)
+    const pass = await harvestPass(job, state, (stage, fraction) => pauseOfEvaluation(id, stage, fraction))
     await new Promise<void>(resolve => {
       if (process.send === undefined) resolve()
       else process.send({ kind: 'harvest', id, pass } satisfies FromInference, () => resolve())
@@ -187,7 +186,11 @@ async function work(message: Exclude<ToInference, { kind: 'cancel' }>): Promise<
       await harvest(message)
       return null
     case 'evaluate':
-      return { kind: 'evaluate', id, pass: await evaluatePass(message.job, state, () => pauseOfEvaluation(id)) }
+      return {
+        kind: 'evaluate',
+        id,
+        pass: await evaluatePass(message.job, state, (stage, fraction) => pauseOfEvaluation(id, stage, fraction))
+      }
     case 'estimate':
       return { kind: 'estimate', id, need: await estimate(message.job) }
     case 'run':
