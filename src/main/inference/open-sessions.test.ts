@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GraphBuilder } from '../onnx/graph.ts'
 import { keepingSessions, OpenSessions, type SessionSource } from './open-sessions.ts'
-import { expectedThreads, holdingOf, machineBudget, threadsOfProcess } from './session-budget.ts'
+import { deviceBytesOf, expectedThreads, holdingOf, machineBudget, threadsOfProcess } from './session-budget.ts'
 import { onnxRuntime, standards } from './sessions.ts'
 
 const chosenThreads = standards.threads
@@ -29,7 +29,7 @@ const one = holdingOf(adding('a').model.length, 1, 0).bytes
 
 /** Room for so many sessions of the CPU, and so many bytes on a device. */
 function roomFor(room: number, device = 100) {
-  const sessions = new OpenSessions({ bytes: (room + 0.5) * one, threads: 1000, deviceBytes: device }, () => null)
+  const sessions = new OpenSessions({ bytes: (room + 0.5) * one, threads: 1000, deviceBytes: async () => device }, () => null)
   const seen = [...'abcdefgh'].map(key => adding(key))
   const opened: string[] = []
   const run = async (key: string): Promise<number> => {
@@ -60,7 +60,7 @@ describe('on the CPU', () => {
   })
 
   test('threads are bounded, too', async () => {
-    const sessions = new OpenSessions({ bytes: 1e9, threads: 2, deviceBytes: 0 }, () => null)
+    const sessions = new OpenSessions({ bytes: 1e9, threads: 2, deviceBytes: async () => 0 }, () => null)
     for (const key of 'abc') expect(await sessions.openAhead(adding(key))).toBe(true)
     expect(sessions.held).toMatchObject({ sessions: 2, threads: 2 })
   })
@@ -163,13 +163,20 @@ test.runIf(process.platform === 'linux')('graphs one after the other take no mor
   graph.output(x)
   const source = { ...adding('a'), model: graph.encode() }
   const room = 8 * holdingOf(source.model.length, expectedThreads(), 0).bytes
-  const sessions = new OpenSessions({ bytes: room, threads: 1000, deviceBytes: 0 })
+  const sessions = new OpenSessions({ bytes: room, threads: 1000, deviceBytes: async () => 0 })
   for (let at = 0; at < 8; at++) await sessions.openAhead({ ...source, key: `first ${at}` })
   const [threads, megabytes] = [threadsOfProcess() ?? 0, anonymous()]
   for (let at = 0; at < 100; at++) await sessions.openAhead({ ...source, key: `next ${at}` })
   expect(sessions.held.sessions).toBeGreaterThanOrEqual(7)
   expect(threadsOfProcess()).toBeLessThanOrEqual(threads + 2)
   expect(anonymous() - megabytes).toBeLessThan(30)
+})
+
+test('half of the smallest memory that is known of devices is the bound, and 2 GB at least', () => {
+  const devices = (...bytes: (number | null)[]) => bytes.map(memoryBytes => ({ memoryBytes }))
+  expect([[], [null], [0.5e9, 24e9], [24e9, null], [80e9, 24e9]].map(bytes => deviceBytesOf(devices(...bytes)))).toEqual([
+    2e9, 2e9, 2e9, 12e9, 12e9
+  ])
 })
 
 test('the budget follows the machine', () => {

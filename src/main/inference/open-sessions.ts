@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { InferenceSession } from 'onnxruntime-node'
-import { expectedThreads, type Holding, holdingOf, machineBudget, threadsOfProcess } from './session-budget.ts'
+import { expectedThreads, type Holding, holdingOf, machineBudget, type SessionBudget, threadsOfProcess } from './session-budget.ts'
 import { createSession, type Target } from './sessions.ts'
 
 /** A graph that a session can be opened for. Equal keys mean equal graphs over unchanged files. */
@@ -78,7 +78,8 @@ function sum(a: Holding, b: Holding): Holding {
 export class OpenSessions {
   /** By the keys of their sources, the last used last. */
   readonly #open = new Map<string, Open>()
-  readonly #budget: Holding
+  readonly #budget: SessionBudget
+  #deviceBytes: Promise<number> | undefined
   readonly #countThreads: () => number | null
   /** Threads that the last session started. */
   #threads: number | null = null
@@ -180,9 +181,18 @@ export class OpenSessions {
     return session
   }
 
-  /** What would be held beyond the budget with so much more. */
-  #isOver(more: Holding, kind: (typeof kinds)[number]): boolean {
-    return more[kind] > 0 && this.held[kind] + more[kind] > this.#budget[kind]
+  /** What the budget has, as far as it matters to so much more. */
+  async #most({ deviceBytes }: Holding): Promise<Holding> {
+    const { bytes, threads } = this.#budget
+    if (deviceBytes === 0) return { bytes, threads, deviceBytes: 0 }
+    this.#deviceBytes ??= this.#budget.deviceBytes()
+    return { bytes, threads, deviceBytes: await this.#deviceBytes }
+  }
+
+  /** Of which so much more would be beyond the budget. */
+  #over(more: Holding, most: Holding): (typeof kinds)[number][] {
+    const { held } = this
+    return kinds.filter(kind => more[kind] > 0 && held[kind] + more[kind] > most[kind])
   }
 
   /** Closes sessions that no job uses, those first that were not used for longest, until so much more fits; whether it does. */
@@ -204,12 +214,13 @@ export class OpenSessions {
   }
 
   async #closeFrom(candidates: readonly Open[], more: Holding): Promise<boolean> {
+    const most = await this.#most(more)
     for (const open of candidates) {
-      const over = kinds.filter(kind => this.#isOver(more, kind))
+      const over = this.#over(more, most)
       if (over.length === 0) return true
       if (open.runs === 0 && over.some(kind => open.holds[kind] > 0)) await this.#close(open)
     }
-    return !kinds.some(kind => this.#isOver(more, kind))
+    return this.#over(more, most).length === 0
   }
 
   async #close(open: Open): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs'
 import os from 'node:os'
+import { graphicsDevices } from '../machine/graphics-devices.ts'
 import { standards } from './sessions.ts'
 
 /** Anonymous memory in bytes, threads, and bytes of a device's memory. */
@@ -11,6 +12,11 @@ export interface Holding {
   readonly bytes: number
   readonly threads: number
   readonly deviceBytes: number
+}
+
+/** What sessions may hold together; what they may on a device is asked when the first one is opened there. */
+export interface SessionBudget extends Pick<Holding, 'bytes' | 'threads'> {
+  deviceBytes(): Promise<number>
 }
 
 /** Bytes of a session by what it is made of, as measured by bench/sessions.ts once it has run; its small constants are in the graph. */
@@ -50,15 +56,25 @@ function mostOfContainer(): number {
 
 /** Sessions whose threads may be open whatever the number of cores: two plans of a model of 26 layers. */
 const sessionsOfThreads = 100
-/** Weights that plans may hold in a device's memory besides the one in use: nothing says how much is left there. */
-const deviceBytes = 2e9
+/** Bytes of weights that sessions may hold on a device besides those in use, where the system does not say how much memory devices have. */
+const leastDeviceBytes = 2e9
+
+/** Half of a device's memory; the smallest one's where there are several, since nothing says which of them a provider takes. */
+export function deviceBytesOf(devices: readonly { readonly memoryBytes: number | null }[]): number {
+  const known = devices.flatMap(({ memoryBytes }) => (memoryBytes === null ? [] : [memoryBytes]))
+  return Math.max(leastDeviceBytes, known.length === 0 ? 0 : Math.min(...known) / 2)
+}
 
 /** What open sessions may hold on this machine: a 64th of its memory, 128 to 512 MB, and the threads of a hundred sessions, at least 1,024. */
-export function machineBudget(memory = memoryOfMachine(), cores = os.availableParallelism(), mostThreads = mostOfContainer()): Holding {
+export function machineBudget(
+  memory = memoryOfMachine(),
+  cores = os.availableParallelism(),
+  mostThreads = mostOfContainer()
+): SessionBudget {
   return {
     bytes: Math.min(512e6, Math.max(128e6, memory / 64)),
     threads: Math.min(Math.max(1024, sessionsOfThreads * cores), mostThreads / 4),
-    deviceBytes
+    deviceBytes: async () => deviceBytesOf(await graphicsDevices())
   }
 }
 
