@@ -66,17 +66,18 @@ export function predictPiece(
     start,
     rows,
     ranking: want.topK === 0 ? null : rank(graph, logits, target, [start, end], want.topK),
-    maximum: graph.output(graph.reshape(maximum, [0, 0])),
-    sumExp: graph.output(graph.sum(shifted, [-1])),
-    logitSum: unembedding.isCentred ? graph.output(graph.sum(logits, [-1])) : null,
-    weightedDifference: want.baseline ? graph.output(differenceFromBaseline(graph, logits, shifted)) : null,
+    maximum: graph.outputTogether(graph.reshape(maximum, [0, 0])),
+    sumExp: graph.outputTogether(graph.sum(shifted, [-1])),
+    logitSum: unembedding.isCentred ? graph.outputTogether(graph.sum(logits, [-1])) : null,
+    weightedDifference: want.baseline ? graph.outputTogether(differenceFromBaseline(graph, logits, shifted)) : null,
     logits: want.logits ? graph.output(logits) : null
   }
 }
 
 function rank(graph: GraphBuilder, logits: Value, target: Value, [start, end]: readonly [number, number], topK: number): RankingOutputs {
   const rows = end - start
-  const top = graph.topK(logits, Math.min(topK, rows))
+  // On a device it would be sorted whole, in a hundred steps that are waited for one by one.
+  const top = graph.onHost(() => graph.topK(logits, Math.min(topK, rows)))
   // The target's own logit, worked out apart, may differ from the piece's in the last bit: leave it out of the count by its id.
   const ids = graph.reshape(graph.range(start, end), [1, 1, rows])
   const targets = graph.unsqueeze(graph.input(predictionInputs.targets, 'int64', ['position']), [0, 2])
@@ -85,7 +86,7 @@ function rank(graph: GraphBuilder, logits: Value, target: Value, [start, end]: r
   return {
     topLogits: graph.output(top.values),
     topIds: graph.output(top.indices),
-    greater: graph.output(graph.sum(graph.cast(greater, 'float32'), [-1])),
+    greater: graph.outputTogether(graph.sum(graph.cast(greater, 'float32'), [-1])),
     notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1]))
   }
 }
@@ -100,7 +101,7 @@ export interface LogitPiece {
 /** Logits of token ids `[start, end)`, before center_unembed. final [row, position, dModel]. */
 export function logitPiece(graph: GraphBuilder, unembedding: Unembedding, final: Value, range: readonly [number, number]): LogitPiece {
   const [start, end] = range
-  return { start, rows: end - start, output: graph.output(pieceLogits(graph, unembedding, final, range)) }
+  return { start, rows: end - start, output: graph.outputTogether(pieceLogits(graph, unembedding, final, range), end - start) }
 }
 
 /** Logits of token ids `[start, end)`, before center_unembed, in the shape of final [..., dModel] but for its last axis. */
