@@ -1,5 +1,5 @@
 /** Merges what the pieces of the vocabulary said into log-probs, ranks, top-k and divergence, in double precision. */
-/** What a piece says of the whole distribution for one variant, each [position]; `sumExp` is NaN where some logit is no number. */
+/** What a piece says of the whole distribution for one variant, each [position]; `sumExp` is NaN where some logit is NaN or the maximum infinite. */
 export interface PieceMass {
   readonly maximum: Float32Array
   readonly sumExp: Float32Array
@@ -37,7 +37,7 @@ export function logSumExpAt(pieces: readonly PieceMass[], position: number): num
   return maximum + Math.log(sum)
 }
 
-/** Whether all logits of a position are numbers. */
+/** Whether a position's logits are numbers. */
 export function areNumbersAt(pieces: readonly PieceMass[], position: number): boolean {
   return pieces.every(piece => !Number.isNaN(at(piece.sumExp, position)))
 }

@@ -92,8 +92,13 @@ export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight
   return bias === undefined ? product : graph.add(product, bias)
 }
 
-/** `weight @ columns`, weight [out, in], columns [in, n], some rows of the weight at a time. */
-function multiplyColumns(graph: GraphBuilder, weight: Weight, columns: Value): Value {
+/** Whether a graph multiplies by mapped weights from the left, so that products leave it as columns. */
+export function multipliesColumns({ placement: { weights, products } }: GraphBuilder): boolean {
+  return weights === 'mapped' && products === 'float32'
+}
+
+/** `weight @ columns`, weight [out, in], columns [in, n], some rows of the weight at a time; for graphs that multiply columns. */
+export function multiplyColumns(graph: GraphBuilder, weight: Weight, columns: Value): Value {
   const [out = 0, width = 0] = weight.shape
   const isWide = weight.dtype === 'F32'
   const parts = isWide && out > rowsAtOnce ? equalParts(out) : null
