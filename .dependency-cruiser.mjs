@@ -2,7 +2,7 @@
  * The arrows between the folders, as docs/architecture.md draws them:
  * contract <- everything; checkpoint <- transformer, sae; onnx <- transformer, sae <- inference.
  */
-const numeric = '^src/main/(checkpoint|onnx|transformer|sae|inference)/'
+const numeric = '^src/main/(machine|checkpoint|onnx|transformer|sae|inference)/'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -13,6 +13,13 @@ export default {
       severity: 'error',
       from: { path: '^src/contract/', pathNot: '\\.test\\.ts$' },
       to: { path: '^src/(?!contract/)' }
+    },
+    {
+      name: 'machine-stands-alone',
+      comment: 'What the system says of the machine, for whoever asks.',
+      severity: 'error',
+      from: { path: '^src/main/machine/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(?!contract/|main/machine/)' }
     },
     {
       name: 'checkpoint-is-the-bottom',
@@ -124,7 +131,7 @@ export default {
       comment: "The doctor looks from outside: only its trial's process, which may end, touches ONNX Runtime.",
       severity: 'error',
       from: { path: '^src/main/doctor/', pathNot: '(\\.test|/trial-entry)\\.ts$' },
-      to: { path: '^src/', pathNot: '^src/(contract|main/doctor)/|^src/main/engine/process-entry\\.ts$' }
+      to: { path: '^src/', pathNot: '^src/(contract|main/(machine|doctor))/|^src/main/engine/process-entry\\.ts$' }
     },
     {
       name: 'electron-in-its-own-files',

@@ -1,12 +1,13 @@
 /**
  * What bench/forward.ts measures, in a process of its own: opening, runs, variants and continuations of a checkpoint in the inference
- * process's own code. Prints one line of JSON.
- *   node bench/forward-measures.ts MODEL SAE SHAPE ROUNDS TOKENS
+ * process's own code, on the CPU or a device. Prints one line of JSON.
+ *   node bench/forward-measures.ts MODEL SAE SHAPE ROUNDS TOKENS [PROVIDER] [PRECISION]
  */
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { InferenceSession } from 'onnxruntime-node'
 import { generationRequest } from '../src/contract/generation.ts'
-import { runRequest } from '../src/contract/run.ts'
+import { precision, provider, runRequest } from '../src/contract/run.ts'
 import { CompiledPlans } from '../src/main/inference/compiled.ts'
 import { generate } from '../src/main/inference/generate.ts'
 import { OpenModels } from '../src/main/inference/models.ts'
@@ -20,7 +21,14 @@ export interface ForwardMeasures {
   readonly anonymousOpen: number
   readonly anonymousRun: number
   readonly anonymousEnd: number
+  /** The first run, with what it opens and compiles. */
+  readonly firstRun: number
   readonly loss: number
+  /** ln p of the prompt's tokens but the first, clean and spliced. */
+  readonly logProbs: readonly number[]
+  readonly splicedLogProbs: readonly number[]
+  /** Megabytes of NVIDIA's devices in use after the last round; null without nvidia-smi. */
+  readonly deviceMegabytes: number | null
   readonly clean: readonly number[]
   /** Of the clean runs: outside of ONNX Runtime, from request to result. */
   readonly outside: readonly number[]
@@ -32,7 +40,8 @@ export interface ForwardMeasures {
   readonly decodeSpliced: readonly number[]
 }
 
-const [modelPath = '', saePath = '', shapeName = '', rounds = '5', tokens = '53'] = process.argv.slice(2)
+const [modelPath = '', saePath = '', shapeName = '', rounds = '5', tokens = '53', providerName = 'cpu', precisionName = 'fp32'] =
+  process.argv.slice(2)
 const shape = shapeNamed(shapeName)
 const ids = promptIds(shape, Number(tokens))
 /** Tokens of a continuation; the first comes of the prompt. */
@@ -66,14 +75,31 @@ const five = [
   { name: 'but for special tokens', splices: [{ ...splice, positions: 'no-special' }] },
   { name: 'without a feature', splices: [splice], edits: [{ sae: 's', feature: 1, kind: 'set', value: 0 }] }
 ]
-const common = { provider: 'cpu' as const, cacheFolder: '/nonexistent', processing: [], save: undefined }
+const target = { provider: provider.parse(providerName), precision: precision.parse(precisionName) }
+const common = { ...target, cacheFolder: '/nonexistent', processing: [], save: undefined }
 
 async function run(variants: readonly object[], saes: readonly { name: string; path: string }[], pause: Pause = async () => undefined) {
   const request = runRequest.parse({ model: modelPath, saes, prompt: { ids }, variants })
   const started = performance.now()
   inRuntime = 0
   const result = await runJob({ ...request, ...common, saes: [...saes] }, state, pause)
+  if (result.provider !== target.provider) throw new Error(`${result.provider} ran, not ${target.provider}: ${result.warnings.join('; ')}`)
   return { result, whole: performance.now() - started }
+}
+
+function logProbsOf(result: Awaited<ReturnType<typeof run>>['result'], variant: number): number[] {
+  return result.variants[variant]?.logProbs.slice(1).map(Number) ?? []
+}
+
+/** What NVIDIA's driver says is in use on all of its devices. */
+function deviceMegabytes(): number | null {
+  const { status, stdout } = spawnSync('nvidia-smi', ['--query-gpu=memory.used', '--format=csv,noheader,nounits'], { encoding: 'utf8' })
+  return status === 0
+    ? stdout
+        .trim()
+        .split('\n')
+        .reduce((sum, each) => sum + Number(each), 0) * 1.048576
+    : null
 }
 
 async function milliseconds(variants: readonly object[]): Promise<number> {
@@ -104,7 +130,7 @@ const first = await run([clean], [], async label => {
   anonymousOpen = anonymousMegabytes()
 })
 const anonymousRun = anonymousMegabytes()
-await milliseconds([clean, spliced])
+const bothVariants = await run([clean, spliced], saes)
 await milliseconds(five)
 await tokenMilliseconds([clean])
 await tokenMilliseconds([clean, spliced])
@@ -122,12 +148,16 @@ for (let round = 0; round < Number(rounds); round++) {
   decoded.decode.push(await tokenMilliseconds([clean]))
   decoded.decodeSpliced.push(await tokenMilliseconds([clean, spliced]))
 }
-const logProbs = first.result.variants[0]?.logProbs.slice(1).map(Number) ?? []
+const logProbs = logProbsOf(first.result, 0)
 const measures: ForwardMeasures = {
   open,
   anonymousOpen,
   anonymousRun,
   anonymousEnd: anonymousMegabytes(),
+  firstRun: first.whole,
+  logProbs,
+  splicedLogProbs: logProbsOf(bothVariants.result, 1),
+  deviceMegabytes: deviceMegabytes(),
   loss: -logProbs.reduce((sum, each) => sum + each, 0) / logProbs.length,
   ...seen,
   ...decoded

@@ -1,22 +1,8 @@
 /** Shared libraries and other files of drivers, found as the system's loaders find them. */
-import { execFile } from 'node:child_process'
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { promisify } from 'node:util'
 import { z } from 'zod'
-
-const patience = 5000
-
-/** What a program prints, or null where it is not there, fails, or takes too long. */
-export async function outputOf(program: string, args: readonly string[]): Promise<string | null> {
-  try {
-    const { stdout } = await promisify(execFile)(program, [...args], { timeout: patience, maxBuffer: 16e6, windowsHide: true })
-    return stdout
-  } catch {
-    // No such program, or none that works: both mean that nothing is known from it.
-    return null
-  }
-}
+import { outputOf } from '../machine/program-output.ts'
 
 /** Lines `name (libc6,x86-64) => /path` of `ldconfig -p`, by name. */
 export function librariesOf(listing: string): Map<string, string> {

@@ -7,8 +7,9 @@ import path from 'node:path'
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { Ailment, DoctorReport, Driver, TriedProvider } from '../../contract/doctor.ts'
 import { provider } from '../../contract/run.ts'
-import { graphicsDevices } from './devices.ts'
-import { loadableLibraries, outputOf, vulkanDrivers } from './libraries.ts'
+import { graphicsDevices } from '../machine/graphics-devices.ts'
+import { outputOf } from '../machine/program-output.ts'
+import { loadableLibraries, vulkanDrivers } from './libraries.ts'
 import { findingOf, nvidiaDriver, type Surroundings, vulkanDriver, vulkanLoader } from './remedies.ts'
 import { tryInProcess } from './trial.ts'
 

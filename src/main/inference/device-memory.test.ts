@@ -1,9 +1,9 @@
 /** Plans on a device share its memory: the last used stay, and those of a job until it has ended. */
 import { expect, test } from 'vitest'
-import { DeviceMemory, keepingPlans } from './device-memory.ts'
+import { DeviceMemory, keepingPlans, keptBytesOf } from './device-memory.ts'
 
 function holder() {
-  const memory = new DeviceMemory(100)
+  const memory = new DeviceMemory(async () => 100)
   const released: string[] = []
   const add = (name: string, bytes: number) => {
     const plan = {
@@ -18,6 +18,13 @@ function holder() {
   }
   return { memory, released, add }
 }
+
+test('half of the smallest memory that is known is the bound, and 2 GB at least', () => {
+  const devices = (...bytes: (number | null)[]) => bytes.map(memoryBytes => ({ memoryBytes }))
+  expect([[], [null], [0.5e9, 24e9], [24e9, null], [80e9, 24e9]].map(bytes => keptBytesOf(devices(...bytes)))).toEqual([
+    2e9, 2e9, 2e9, 12e9, 12e9
+  ])
+})
 
 test('plans within the bound stay', async () => {
   const { memory, released, add } = holder()

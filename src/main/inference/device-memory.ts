@@ -4,6 +4,7 @@
  * the plan that is opened always may.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { graphicsDevices } from '../machine/graphics-devices.ts'
 
 /** A plan on a device. `release` closes its sessions. */
 export interface DevicePlan {
@@ -30,24 +31,34 @@ export async function keepingPlans<Result>(work: () => Promise<Result>): Promise
   }
 }
 
-/** Bytes of weights that plans may hold besides the one in use. */
-const keptBytes = 2e9
+/** Bytes of weights that plans may hold besides the one in use, where the system does not say how much memory devices have. */
+const leastKeptBytes = 2e9
+
+/** Half of a device's memory; the smallest one's where there are several, since nothing says which of them a provider takes. */
+export function keptBytesOf(devices: readonly { readonly memoryBytes: number | null }[]): number {
+  const known = devices.flatMap(({ memoryBytes }) => (memoryBytes === null ? [] : [memoryBytes]))
+  return Math.max(leastKeptBytes, known.length === 0 ? 0 : Math.min(...known) / 2)
+}
 
 export class DeviceMemory {
   /** The last used last. */
   readonly #plans = new Set<DevicePlan>()
-  readonly #most: number
+  readonly #findMost: () => Promise<number>
+  #most: Promise<number> | undefined
 
-  constructor(most = keptBytes) {
-    this.#most = most
+  /** `findMost`: bytes that plans may hold, asked when the first one is opened. */
+  constructor(findMost: () => Promise<number>) {
+    this.#findMost = findMost
   }
 
   /** Releases plans, those first that were not used for longest, until so many bytes more are within the bound; whether any went. */
   async makeRoom(bytes: number): Promise<boolean> {
+    this.#most ??= this.#findMost()
+    const most = await this.#most
     let held = [...this.#plans].reduce((sum, plan) => sum + plan.bytes, 0)
     let went = false
     for (const plan of [...this.#plans].filter(candidate => !users.has(candidate))) {
-      if (held + bytes <= this.#most) break
+      if (held + bytes <= most) break
       held -= plan.bytes
       went = true
       await plan.release()
@@ -71,4 +82,4 @@ export class DeviceMemory {
 }
 
 /** Of this process. */
-export const deviceMemory = new DeviceMemory()
+export const deviceMemory = new DeviceMemory(async () => keptBytesOf(await graphicsDevices()))

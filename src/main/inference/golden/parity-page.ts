@@ -118,29 +118,48 @@ export interface OtherWays {
 /** Tolerances of float16: of logits, absolute; of hook points, relative. */
 export const float16Tolerance = { logits: 5e-2, hooks: 1e-2 } as const
 
-function otherWaysSection(rows: readonly ParityRow[], { webgpu, float16 }: OtherWays): string {
-  const ways = [rows, webgpu, float16.filter(({ format }) => format === null), float16.filter(({ format }) => format !== null)]
+/** Rows of one way to run, or of a part of its cases; `hasSaes` is false where none of them has one. */
+export interface Way {
+  readonly name: string
+  readonly rows: readonly ParityRow[]
+  readonly hasSaes?: boolean
+}
+
+/** Float16, of models alone and with SAEs. */
+export function float16Ways(rows: readonly ParityRow[], where = ''): Way[] {
+  const isAlone = ({ format }: ParityRow) => format === null
+  return [
+    { name: `float16${where}, models alone`, rows: rows.filter(isAlone), hasSaes: false },
+    { name: `float16${where}, with SAEs`, rows: rows.filter(row => !isAlone(row)) }
+  ]
+}
+
+/** A table of the largest differences by kinds of numbers, a column for each way to run. */
+export function kindTable(ways: readonly Way[]): string {
   const cell = (differences: readonly Difference[], of: 'absolute' | 'relative', isThere = true) =>
     differences.length > 0 ? shown(largest(differences, of)) : isThere ? 'not measured' : ''
   const lines = kinds.map(({ name, isMeant }, place) => {
     // Each tensor is of the first kind that means it.
     const isOf = (tensor: string) => isMeant(tensor) && !kinds.slice(0, place).some(kind => kind.isMeant(tensor))
-    const cells = ways.map((way, column) =>
+    const cells = ways.map(({ rows, hasSaes = true }) =>
       cell(
-        way.flatMap(row => row.hooks.filter(hook => isOf(hook.name))),
+        rows.flatMap(row => row.hooks.filter(hook => isOf(hook.name))),
         'relative',
-        !(column === 2 && name.startsWith('SAE'))
+        hasSaes || !name.startsWith('SAE')
       )
     )
     return [`${name}, relative`, '1e-4 + 1e-3 of the largest', ...cells]
   })
-  const logits = ways.map(way =>
+  const logits = ways.map(({ rows }) =>
     cell(
-      way.flatMap(row => row.logits),
+      rows.flatMap(row => row.logits),
       'absolute'
     )
   )
-  const head = ['kind of number', 'tolerance', 'CPU', 'WebGPU', 'float16, models alone', 'float16, with SAEs']
+  return table(['kind of number', 'tolerance', ...ways.map(({ name }) => name)], [['logits', '5e-4', ...logits], ...lines])
+}
+
+function otherWaysSection(rows: readonly ParityRow[], { webgpu, float16 }: OtherWays): string {
   return `## On WebGPU, and in float16
 
 The same cases on WebGPU, with SwiftShader as its GPU (Vulkan in software, as it comes with Chromium): the tolerances are the CPU's. That
@@ -153,7 +172,7 @@ measured is its graph on the CPU, where the runtime rounds the weights to float1
 the weights alone. Of models alone the tolerance is ${float16Tolerance.logits} for logits and ${float16Tolerance.hooks} of the largest value for hook points. With SAEs there is none:
 a feature near its threshold, or near the k-th place, may be on or off, and what it adds is there or not.
 
-${table(head, [['logits', '5e-4', ...logits], ...lines])}`
+${kindTable([{ name: 'CPU', rows }, { name: 'WebGPU', rows: webgpu }, ...float16Ways(float16)])}`
 }
 
 /** The page. */

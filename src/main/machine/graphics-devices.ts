@@ -3,7 +3,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import type { GraphicsDevice } from '../../contract/doctor.ts'
-import { outputOf } from './libraries.ts'
+import { outputOf } from './program-output.ts'
 
 const vendors: Readonly<Record<string, GraphicsDevice['vendor']>> = {
   '0x10de': 'nvidia',
