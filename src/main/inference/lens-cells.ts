@@ -52,7 +52,7 @@ export class LensChunk {
     const optional = (name: string | null) => (name === null ? null : take(name))
     const topLogits = take(names.topLogits)
     const [topIds, maximum, sumExp] = [take(names.topIds), take(names.maximum), take(names.sumExp)]
-    const [notANumber, logitSum, difference] = [take(names.notANumber), optional(names.logitSum), take(names.weightedDifference)]
+    const [logitSum, difference] = [optional(names.logitSum), take(names.weightedDifference)]
     const [actualLogit, actualGreater] = [take(names.actualLogit), take(names.actualGreater)]
     const [finalLogit, finalGreater, logits] = [take(names.finalLogit), take(names.finalGreater), optional(names.logits)]
     for (let layer = 0; layer < count; layer++) {
@@ -70,7 +70,6 @@ export class LensChunk {
           topIds: of(topIds),
           maximum: of(maximum),
           sumExp: of(sumExp),
-          notANumber: of(notANumber),
           logitSum: logitSum === null ? null : of(logitSum),
           weightedDifference: of(difference),
           greater: of(actualGreater),

@@ -69,8 +69,8 @@ export interface LensOutputs {
   readonly topLogits: string
   readonly topIds: string
   readonly maximum: string
+  /** NaN where some logit is NaN or the maximum infinite. */
   readonly sumExp: string
-  readonly notANumber: string
   /** Null unless the mean over the vocabulary is to be taken out of the logits. */
   readonly logitSum: string | null
   /** A token's own logit, and how many others of the piece are greater. */
@@ -136,7 +136,6 @@ export function lensPiece(
       topIds: graph.output(top.indices),
       maximum: graph.output(graph.reshape(maximum, [0, 0, 0])),
       sumExp: graph.output(graph.sum(graph.exponential(graph.subtract(logits, maximum)), [-1])),
-      notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1])),
       logitSum: unembedding.isCentred ? graph.output(graph.sum(logits, [-1])) : null,
       actualLogit: ofActual.logit,
       actualGreater: ofActual.greater,

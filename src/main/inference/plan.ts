@@ -7,6 +7,7 @@ import type { PatchSite } from '../../contract/patching.ts'
 import { deviceBytesOf } from '../onnx/device-memory.ts'
 import type { Placement, Value } from '../onnx/graph.ts'
 import { encodeModel, type Graph } from '../onnx/model-proto.ts'
+import { rowsAtOnce } from '../onnx/weights.ts'
 import type { SaeEvaluation, SaeMeasures, SparseActivations } from '../sae/splice.ts'
 import type { Transformer } from '../transformer/family.ts'
 import type { CacheSlot } from './earlier-positions.ts'
@@ -113,11 +114,11 @@ export const handedOver = { residual: 'residual', final: 'final', target: 'targe
  */
 const deviceStages = 10
 
-/** The ranges of token ids that one piece of the unembedding covers. */
+/** The ranges of token ids that one piece of the unembedding covers; of large pieces, all but the last are made of whole products. */
 export function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
   const rows = Math.max(16, Math.floor(parameters / 2 / dModel))
-  const count = Math.ceil(vocabulary / rows)
-  const size = Math.ceil(vocabulary / count)
+  const size = rows < rowsAtOnce ? Math.ceil(vocabulary / Math.ceil(vocabulary / rows)) : rows - (rows % rowsAtOnce)
+  const count = Math.ceil(vocabulary / size)
   return Array.from({ length: count }, (_, piece) => [piece * size, Math.min(vocabulary, (piece + 1) * size)])
 }
 

@@ -18,6 +18,7 @@ export interface PieceOutputs {
   /** What is said of single tokens; null where losses and divergence are all that is wanted. */
   readonly ranking: RankingOutputs | null
   readonly maximum: string
+  /** Sum of exp(l - maximum); NaN where some logit is NaN or the maximum infinite. */
   readonly sumExp: string
   /** Sum of the piece's logits; null unless the mean over the vocabulary is to be taken out of them. */
   readonly logitSum: string | null
@@ -27,12 +28,11 @@ export interface PieceOutputs {
   readonly logits: string | null
 }
 
-/** The best next tokens, how many logits are greater than the actual next token's, and how many are no numbers. */
+/** The best next tokens, and how many logits are greater than the actual next token's. */
 export interface RankingOutputs {
   readonly topLogits: string
   readonly topIds: string
   readonly greater: string
-  readonly notANumber: string
 }
 
 /** Logits through the final soft cap, where there is one. */
@@ -60,35 +60,43 @@ export function predictPiece(
 ): PieceOutputs {
   const rows = end - start
   const logits = pieceLogits(graph, unembedding, final, [start, end])
-  const maximum = graph.maximum(logits, [-1], true)
-  const shifted = graph.exponential(graph.subtract(logits, maximum))
+  // A device would sort all of them, in a hundred steps: they are ranked by the CPU, which then has the greatest as well.
+  const ranked =
+    want.topK === 0
+      ? null
+      : graph.onHost(() => {
+          const { values, indices } = graph.topK(logits, Math.min(want.topK, rows))
+          const greater = graph.output(greaterThanTarget(graph, logits, target, [start, end]))
+          const ranking = { topLogits: graph.output(values), topIds: graph.output(indices), greater }
+          return { ranking, maximum: graph.output(graph.take(values, 0, -1)) }
+        })
+  // The greatest logit's share is exp(0) / sumExp: one operator in place of a difference, an exponential and a sum.
+  const shares = graph.softmax(logits)
+  const sumExp = graph.divide(graph.scalar(1), graph.maximum(shares, [-1]))
   return {
     start,
     rows,
-    ranking: want.topK === 0 ? null : rank(graph, logits, target, [start, end], want.topK),
-    maximum: graph.outputTogether(graph.reshape(maximum, [0, 0])),
-    sumExp: graph.outputTogether(graph.sum(shifted, [-1])),
+    ranking: ranked?.ranking ?? null,
+    maximum: ranked?.maximum ?? graph.outputTogether(graph.maximum(logits, [-1])),
+    sumExp: graph.outputTogether(sumExp),
     logitSum: unembedding.isCentred ? graph.outputTogether(graph.sum(logits, [-1])) : null,
-    weightedDifference: want.baseline ? graph.outputTogether(differenceFromBaseline(graph, logits, shifted)) : null,
+    weightedDifference: want.baseline ? graph.outputTogether(differenceFromBaseline(graph, logits, shares, sumExp)) : null,
     logits: want.logits ? graph.output(logits) : null
   }
 }
 
-function rank(graph: GraphBuilder, logits: Value, target: Value, [start, end]: readonly [number, number], topK: number): RankingOutputs {
-  const rows = end - start
-  // On a device it would be sorted whole, in a hundred steps that are waited for one by one.
-  const top = graph.onHost(() => graph.topK(logits, Math.min(topK, rows)))
-  // The target's own logit, worked out apart, may differ from the piece's in the last bit: leave it out of the count by its id.
-  const ids = graph.reshape(graph.range(start, end), [1, 1, rows])
+/**
+ * How many of a piece's logits are greater than the actual next token's, [row, position]. That logit, worked out apart, may differ from the
+ * piece's in the last bit: in its own piece it is the piece's that counts.
+ */
+function greaterThanTarget(graph: GraphBuilder, logits: Value, target: Value, [start, end]: readonly [number, number]): Value {
   const targets = graph.unsqueeze(graph.input(predictionInputs.targets, 'int64', ['position']), [0, 2])
-  const others = graph.not(graph.equal(ids, targets))
-  const greater = graph.and(graph.greater(logits, graph.unsqueeze(target, [2])), others)
-  return {
-    topLogits: graph.output(top.values),
-    topIds: graph.output(top.indices),
-    greater: graph.outputTogether(graph.sum(graph.cast(greater, 'float32'), [-1])),
-    notANumber: graph.output(graph.sum(graph.cast(graph.isNaN(logits), 'float32'), [-1]))
-  }
+  const isHere = graph.and(graph.less(graph.integers([start - 1]), targets), graph.less(targets, graph.integers([end])))
+  const place = graph.where(isHere, graph.subtract(targets, graph.integers([start])), graph.integers([0]))
+  const shape = graph.concatenate([graph.shapeOf(logits, 0, 2), graph.integers([1])], 0)
+  const own = graph.gatherElements(logits, graph.expand(place, shape), 2)
+  const compared = graph.where(isHere, own, graph.unsqueeze(target, [2]))
+  return graph.sum(graph.cast(graph.greater(logits, compared), 'float32'), [-1])
 }
 
 /** A piece's logits, [row, position, rows], by the name of their graph output. */
@@ -106,20 +114,19 @@ export function logitPiece(graph: GraphBuilder, unembedding: Unembedding, final:
 
 /** Logits of token ids `[start, end)`, before center_unembed, in the shape of final [..., dModel] but for its last axis. */
 export function pieceLogits(graph: GraphBuilder, unembedding: Unembedding, final: Value, [start, end]: readonly [number, number]): Value {
-  const dModel = unembedding.weight.shape[1] ?? 0
-  const flat = multiplyTransposed(
-    graph,
-    graph.reshape(final, [-1, dModel]),
-    rowsOf(unembedding.weight, start, end),
-    undefined,
-    graph.placement.products
-  )
+  const { weight, softCap } = unembedding
+  const dModel = weight.shape[1] ?? 0
+  // What a soft cap divides is divided where it is small.
+  const read = softCap === null ? final : graph.divide(final, graph.scalar(softCap))
+  const flat = multiplyTransposed(graph, graph.reshape(read, [-1, dModel]), rowsOf(weight, start, end), undefined, graph.placement.products)
   const shape = graph.concatenate([graph.shapeOf(final, 0, -1), graph.integers([end - start])], 0)
-  return capped(graph, graph.reshape(flat, shape), unembedding.softCap)
+  const logits = graph.reshape(flat, shape)
+  return softCap === null ? logits : graph.multiply(graph.tanh(logits), graph.scalar(softCap))
 }
 
-function differenceFromBaseline(graph: GraphBuilder, logits: Value, shifted: Value): Value {
-  const baseline = graph.input(predictionInputs.baseline, 'int64', [1])
-  const difference = graph.subtract(graph.gather(logits, baseline), logits)
-  return graph.sum(graph.multiply(graph.gather(shifted, baseline), difference), [-1])
+/** Sum of exp(l_baseline - max_baseline) * (l_baseline - l_row), [row, position], from each logit's share of its row's sum. */
+function differenceFromBaseline(graph: GraphBuilder, logits: Value, shares: Value, sumExp: Value): Value {
+  const ofBaseline = (value: Value) => graph.gather(value, graph.input(predictionInputs.baseline, 'int64', [1]))
+  const difference = graph.subtract(ofBaseline(logits), logits)
+  return graph.multiply(graph.sum(graph.multiply(ofBaseline(shares), difference), [-1]), ofBaseline(sumExp))
 }

@@ -4,7 +4,7 @@ import { toMaybeNumber } from '../../contract/numbers.ts'
 import type { Token, VariantComparison, VariantResult } from '../../contract/run.ts'
 import { RowTensor } from './activation.ts'
 import type { PieceOutputs } from './prediction-graph.ts'
-import { divergenceAt, logitMeanAt, type PieceNumbers, type Prediction, predictionAt } from './predictions.ts'
+import { areNumbersAt, divergenceAt, logitMeanAt, type PieceNumbers, type Prediction, predictionAt } from './predictions.ts'
 
 type Outputs = Readonly<Record<string, Tensor>>
 
@@ -61,7 +61,6 @@ export class PredictionTable {
       sumExp: take(piece.sumExp),
       logitSum: piece.logitSum === null ? null : take(piece.logitSum),
       greater: take(ranking.greater),
-      notANumber: take(ranking.notANumber),
       weightedDifference: piece.weightedDifference === null ? null : take(piece.weightedDifference)
     }
     for (const [variant, pieces] of range.variants.entries()) {
@@ -75,7 +74,6 @@ export class PredictionTable {
         sumExp: tensors.sumExp.row(variant),
         logitSum: tensors.logitSum?.row(variant) ?? null,
         greater: tensors.greater.row(variant),
-        notANumber: tensors.notANumber.row(variant),
         weightedDifference: tensors.weightedDifference?.row(variant) ?? null
       })
     }
@@ -168,8 +166,7 @@ export class PredictionTable {
   positionsWithoutNumbers(): number[] {
     return this.#measured.flatMap((_, position) => {
       const range = this.#rangeOf(position)
-      const broken = range.variants.some(pieces => pieces.some(piece => (piece.notANumber[position - range.start] ?? 0) > 0))
-      return broken ? [position] : []
+      return range.variants.every(pieces => areNumbersAt(pieces, position - range.start)) ? [] : [position]
     })
   }
 }

@@ -1,5 +1,5 @@
 /** Merges what the pieces of the vocabulary said into log-probs, ranks, top-k and divergence, in double precision. */
-/** What a piece says of the whole distribution for one variant, each [position]. */
+/** What a piece says of the whole distribution for one variant, each [position]; `sumExp` is NaN where some logit is NaN or the maximum infinite. */
 export interface PieceMass {
   readonly maximum: Float32Array
   readonly sumExp: Float32Array
@@ -15,7 +15,6 @@ export interface PieceNumbers extends PieceMass {
   readonly topIds: Float32Array
   readonly logitSum: Float32Array | null
   readonly greater: Float32Array
-  readonly notANumber: Float32Array
 }
 
 /** What one variant predicts after one position. */
@@ -38,6 +37,11 @@ export function logSumExpAt(pieces: readonly PieceMass[], position: number): num
   return maximum + Math.log(sum)
 }
 
+/** Whether a position's logits are numbers. */
+export function areNumbersAt(pieces: readonly PieceMass[], position: number): boolean {
+  return pieces.every(piece => !Number.isNaN(at(piece.sumExp, position)))
+}
+
 /** What center_unembed takes out of a position's logits: their mean over the vocabulary, 0 where it does nothing. */
 export function logitMeanAt(pieces: readonly PieceNumbers[], position: number): number {
   const sum = pieces.reduce((total, { logitSum }) => total + (logitSum === null ? 0 : at(logitSum, position)), 0)
@@ -46,8 +50,7 @@ export function logitMeanAt(pieces: readonly PieceNumbers[], position: number): 
 
 /** One position's prediction; `targetLogit` is the actual next token's logit before center_unembed. */
 export function predictionAt(pieces: readonly PieceNumbers[], position: number, targetLogit: number, topK: number): Prediction {
-  const isNumber = pieces.every(piece => at(piece.notANumber, position) === 0)
-  if (!isNumber) return { logSumExp: Number.NaN, targetLogProb: Number.NaN, targetRank: null, top: [] }
+  if (!areNumbersAt(pieces, position)) return { logSumExp: Number.NaN, targetLogProb: Number.NaN, targetRank: null, top: [] }
   const logSumExp = logSumExpAt(pieces, position)
   const candidates = pieces.flatMap(piece =>
     Array.from({ length: piece.k }, (_, place) => ({

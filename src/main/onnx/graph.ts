@@ -373,11 +373,22 @@ export class GraphBuilder {
 
   get #graph(): Graph {
     return {
-      nodes: this.#nodes,
+      nodes: this.#neededNodes(),
       initializers: [...this.#initializers.values()],
       inputs: [...this.#inputs.values()],
       outputs: [...this.#outputs.values()]
     }
+  }
+
+  /** The nodes without those that no output comes of; the runtime would run them nevertheless. */
+  #neededNodes(): Node[] {
+    const needed = new Set(this.#outputs.keys())
+    const nodes = this.#nodes.toReversed().filter(({ inputs, outputs }) => {
+      if (!outputs.some(name => needed.has(name))) return false
+      for (const name of inputs) needed.add(name)
+      return true
+    })
+    return nodes.reverse()
   }
 
   /** The bytes of the ONNX model. */

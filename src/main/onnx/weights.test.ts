@@ -37,7 +37,10 @@ describe.each(['F32', 'F16', 'BF16'] as const)('%s', dtype => {
   test.each([
     { out: 12, width: 40, hasBias: true },
     { out: 1500, width: 1000, hasBias: true },
-    { out: 1049, width: 1000, hasBias: false }
+    { out: 1049, width: 1000, hasBias: false },
+    // Four equal parts, and a number of rows that has none.
+    { out: 4608, width: 40, hasBias: true },
+    { out: 2309, width: 40, hasBias: false }
   ])('x @ weight.T with $out rows of $width, bias $hasBias', async ({ out, width, hasBias }) => {
     const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'splice-weights-'))
     try {

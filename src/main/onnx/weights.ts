@@ -57,8 +57,17 @@ export function pickFromWeight(graph: GraphBuilder, weight: Weight, places: Valu
 /** Most values of a weight that is multiplied at once: 4 MB where it is upcast. */
 const valuesAtOnce = 2 ** 20
 
-/** Most rows of a float32 weight at once: their products stay in the processor's cache. */
-const rowsAtOnce = 2304
+/** Most rows of a float32 weight that one core takes at once: their products stay in its cache. */
+const rowsOfPart = 1152
+
+/** Most rows of a float32 weight at once, where two cores share them. */
+export const rowsAtOnce = 2 * rowsOfPart
+
+/** Into how many equal parts, an even number, so many rows come apart that a part is one core's work; null where they do not. */
+function equalParts(rows: number): number | null {
+  for (let parts = 2 * Math.ceil(rows / rowsAtOnce); 4 * rows >= parts * rowsOfPart; parts += 2) if (rows % parts === 0) return parts
+  return null
+}
 
 type Products = Placement['products']
 
@@ -74,21 +83,39 @@ function multiplyInFloat16(graph: GraphBuilder, x: Value, weight: Weight, multip
  * A device holds the weight whole, and multiplies by it as it is.
  */
 export function multiplyTransposed(graph: GraphBuilder, x: Value, weight: Weight, bias?: Value, products: Products = 'float32'): Value {
-  const [out = 0, width = 0] = weight.shape
   if (products === 'float16') {
     const product = multiplyInFloat16(graph, x, weight, (narrow, matrix) => graph.linear(narrow, matrix))
     return bias === undefined ? product : graph.add(product, bias)
   }
   if (graph.placement.weights === 'device') return graph.linear(x, mapAsFloat32(graph, weight), bias)
-  const step = weight.dtype === 'F32' ? rowsAtOnce : Math.max(16, Math.floor(valuesAtOnce / width))
-  const columns = graph.transpose(x, [1, 0])
-  const parts: Value[] = []
-  for (let start = 0; start < out; start += step) {
-    parts.push(graph.linearInOut(mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step))), columns))
-  }
-  const [first] = parts
-  const product = graph.transpose(first !== undefined && parts.length === 1 ? first : graph.concatenate(parts, 0), [1, 0])
+  const product = graph.transpose(multiplyColumns(graph, weight, graph.transpose(x, [1, 0])), [1, 0])
   return bias === undefined ? product : graph.add(product, bias)
+}
+
+/** Whether a graph multiplies by mapped weights from the left, so that products leave it as columns. */
+export function multipliesColumns({ placement: { weights, products } }: GraphBuilder): boolean {
+  return weights === 'mapped' && products === 'float32'
+}
+
+/** `weight @ columns`, weight [out, in], columns [in, n], some rows of the weight at a time; for graphs that multiply columns. */
+export function multiplyColumns(graph: GraphBuilder, weight: Weight, columns: Value): Value {
+  const [out = 0, width = 0] = weight.shape
+  const isWide = weight.dtype === 'F32'
+  const parts = isWide && out > rowsAtOnce ? equalParts(out) : null
+  if (parts !== null) {
+    // One operator: the runtime gives its cores a part each, one after the other, and joins nothing. It would make one product of
+    // a single right side.
+    const matrices = mapAsFloat32(graph, { ...weight, shape: [parts / 2, 2, out / parts, width] })
+    const products = graph.matmul(matrices, graph.expand(columns, graph.integers([2, 1, 1])))
+    return graph.reshape(products, [out, -1])
+  }
+  const step = isWide ? rowsAtOnce : Math.max(16, Math.floor(valuesAtOnce / width))
+  const products: Value[] = []
+  for (let start = 0; start < out; start += step) {
+    products.push(graph.linearInOut(mapAsFloat32(graph, rowsOf(weight, start, Math.min(out, start + step))), columns))
+  }
+  const [first] = products
+  return first !== undefined && products.length === 1 ? first : graph.concatenate(products, 0)
 }
 
 /** `x @ weight (+ bias)` of matrices, x [n, in], weight [in, out], bias [out]: GPT-2's linear layers. */

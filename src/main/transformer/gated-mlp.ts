@@ -3,7 +3,7 @@ import type { Value } from '../onnx/graph.ts'
 import { type ActivationName, activate } from './activation-function.ts'
 import type { Reading } from './family.ts'
 import type { HookedGraph } from './hooked-graph.ts'
-import { type Linear, project } from './linear.ts'
+import { elementwise, type Linear, project } from './linear.ts'
 import { mlpInput } from './mlp.ts'
 import type { NormOutput } from './norm.ts'
 
@@ -23,6 +23,7 @@ export function gatedMlp(g: HookedGraph, name: string, norm: NormOutput, layer: 
   const x = mlpInput(g, name, norm, dModel, reading)
   const gate = g.hook(`${name}.hook_pre`, project(g, x, layer.gate, [dMlp]), wide)
   const up = g.hook(`${name}.hook_pre_linear`, project(g, x, layer.up, [dMlp]), wide)
-  const post = g.hook(`${name}.hook_post`, g.graph.multiply(activate(g.graph, layer.activation, gate), up), wide)
+  const gated = elementwise(gate, up, (one, other) => g.graph.multiply(activate(g.graph, layer.activation, one), other))
+  const post = g.hook(`${name}.hook_post`, gated, wide)
   return project(g, post, layer.down, [dModel])
 }
