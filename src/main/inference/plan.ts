@@ -106,6 +106,12 @@ export interface Plan {
 /** Names of what stages hand over. */
 export const handedOver = { residual: 'residual', final: 'final', target: 'target', unpatched: 'unpatched' } as const
 
+/**
+ * How many times more parameters a stage may hold on a device: each of its inputs and outputs is a copy to or from the device that waits, about
+ * a millisecond whatever its size, and so many parameters take no longer there than the budget's on a processor.
+ */
+const deviceStages = 10
+
 /** The ranges of token ids that one piece of the unembedding covers; of large pieces, all but the last are made of whole products. */
 export function vocabularyPieces({ shape: { vocabulary, dModel } }: Transformer, { parameters }: StageBudget): [number, number][] {
   const rows = Math.max(16, Math.floor(parameters / 2 / dModel))
@@ -168,6 +174,7 @@ class StageBuilder {
 
   finish(): Stage {
     const { graph, captures, measures, evaluations, sparse, activations, earlier, isParted } = this.#stage
+    graph.bringTogether()
     return {
       label: this.#label,
       model: graph.encode(),
@@ -253,8 +260,8 @@ function refuseUnread(saes: readonly PlannedSae[], stages: readonly Stage[]): vo
 export function makePlan(request: PlanRequest): Plan {
   const { transformer } = request
   const { layers, dModel } = transformer.shape
-  const { parameters, blocks: most = layers } = request.budget
-  const blocksPerStage = Math.max(1, Math.min(most, Math.floor(parameters / parametersPerBlock(transformer))))
+  const { blocks: most = layers } = request.budget
+  const blocksPerStage = Math.max(1, Math.min(most, Math.floor(stageParameters(request) / parametersPerBlock(transformer))))
   const pieces = vocabularyPieces(transformer, request.budget)
   // An evaluation has so many positions that their logits have to be bounded whatever the model.
   const isSmall = layers <= blocksPerStage && pieces.length === 1 && request.evaluates !== true
@@ -324,15 +331,32 @@ export function makePlan(request: PlanRequest): Plan {
   builder.carry(handedOver.final, final)
   stages.push(builder.finish())
   refuseUnread(request.saes, stages)
-  for (const piece of pieces) {
-    const last = new StageBuilder(`vocabulary ${piece[0]}`, request, false, true)
+  for (const some of stagesOf(pieces, request)) {
+    const last = new StageBuilder(vocabularyLabel(some), request, false, true)
     const { graph } = last.graph
     const read = graph.input(handedOver.final, 'float32', ['row', 'position', dModel])
     const itsTarget = graph.input(handedOver.target, 'float32', ['row', 'position'])
-    last.addPiece(predictPiece(graph, transformer.unembedding, read, itsTarget, piece, request))
+    for (const piece of some) last.addPiece(predictPiece(graph, transformer.unembedding, read, itsTarget, piece, request))
     stages.push(last.finish())
   }
   return { stages }
+}
+
+function stageParameters({ budget, placement }: PlanRequest): number {
+  return budget.parameters * (placement?.weights === 'device' ? deviceStages : 1)
+}
+
+/** The pieces of the vocabulary by the stages that they are in. */
+function stagesOf(pieces: readonly [number, number][], request: PlanRequest): [number, number][][] {
+  const [first, end] = pieces[0] ?? [0, 1]
+  const size = (end - first) * request.transformer.shape.dModel
+  // A piece takes half a stage of the budget's; on a processor it has one to itself.
+  const most = request.placement?.weights === 'device' ? Math.max(1, Math.floor(stageParameters(request) / size)) : 1
+  return Array.from({ length: Math.ceil(pieces.length / most) }, (_, stage) => pieces.slice(stage * most, (stage + 1) * most))
+}
+
+function vocabularyLabel(pieces: readonly [number, number][]): string {
+  return `vocabulary ${pieces[0]?.[0] ?? 0}`
 }
 
 /** Stages that read the final norm's output: logits of tokens by position, then what the pieces of the vocabulary say. */
@@ -345,10 +369,10 @@ function readoutStages(request: PlanRequest, pieces: readonly [number, number][]
   }
   return [
     reading('logits', (builder, final) => builder.carry(handedOver.target, targetLogits(builder.graph.graph, unembedding, final))),
-    ...pieces.map(piece =>
-      reading(`vocabulary ${piece[0]}`, (builder, final) =>
-        builder.addPiece(predictPiece(builder.graph.graph, unembedding, final, final, piece, request))
-      )
+    ...stagesOf(pieces, request).map(some =>
+      reading(vocabularyLabel(some), (builder, final) => {
+        for (const piece of some) builder.addPiece(predictPiece(builder.graph.graph, unembedding, final, final, piece, request))
+      })
     )
   ]
 }
@@ -369,10 +393,11 @@ function nextLogits(
   }
   builder.carry(handedOver.final, last)
   const stage = builder.finish()
-  const unembedded = pieces.map(piece => {
-    const next = new StageBuilder(`vocabulary ${piece[0]}`, { ...request, continues: false })
+  const unembedded = stagesOf(pieces, request).map(some => {
+    const next = new StageBuilder(vocabularyLabel(some), { ...request, continues: false })
     const { graph } = next.graph
-    next.addLogits(logitPiece(graph, unembedding, graph.input(handedOver.final, 'float32', ['row', 'position', shape.dModel]), piece))
+    const read = graph.input(handedOver.final, 'float32', ['row', 'position', shape.dModel])
+    for (const piece of some) next.addLogits(logitPiece(graph, unembedding, read, piece))
     return next.finish()
   })
   return [stage, ...unembedded]

@@ -60,8 +60,8 @@ export function predictPiece(
 ): PieceOutputs {
   const rows = end - start
   const logits = pieceLogits(graph, unembedding, final, [start, end])
-  const top = want.topK === 0 ? null : graph.topK(logits, Math.min(want.topK, rows))
-  const maximum = top === null ? graph.maximum(logits, [-1]) : graph.take(top.values, 0, -1)
+  // On a device it would be sorted whole, in a hundred steps that are waited for one by one.
+  const top = want.topK === 0 ? null : graph.onHost(() => graph.topK(logits, Math.min(want.topK, rows)))
   // The greatest logit's share is exp(0) / sumExp: one operator in place of a difference, an exponential and a sum.
   const shares = graph.softmax(logits)
   const sumExp = graph.divide(graph.scalar(1), graph.maximum(shares, [-1]))
@@ -74,27 +74,30 @@ export function predictPiece(
         : {
             topLogits: graph.output(top.values),
             topIds: graph.output(top.indices),
-            greater: graph.output(greaterThanTarget(graph, logits, target, [start, end]))
+            greater: graph.outputTogether(greaterThanTarget(graph, logits, target, [start, end]))
           },
-    maximum: graph.output(maximum),
-    sumExp: graph.output(sumExp),
-    logitSum: unembedding.isCentred ? graph.output(graph.sum(logits, [-1])) : null,
-    weightedDifference: want.baseline ? graph.output(differenceFromBaseline(graph, logits, shares, sumExp)) : null,
+    maximum:
+      top === null ? graph.outputTogether(graph.maximum(logits, [-1])) : graph.output(graph.onHost(() => graph.take(top.values, 0, -1))),
+    sumExp: graph.outputTogether(sumExp),
+    logitSum: unembedding.isCentred ? graph.outputTogether(graph.sum(logits, [-1])) : null,
+    weightedDifference: want.baseline ? graph.outputTogether(differenceFromBaseline(graph, logits, shares, sumExp)) : null,
     logits: want.logits ? graph.output(logits) : null
   }
 }
 
 /**
  * How many of a piece's logits are greater than the actual next token's, [row, position]. That logit, worked out apart, may differ from the
- * piece's in the last bit: in its own piece it is the piece's that counts.
+ * piece's in the last bit: in its own piece it is the piece's that counts. The CPU looks it up, which has the logits for the top-k.
  */
 function greaterThanTarget(graph: GraphBuilder, logits: Value, target: Value, [start, end]: readonly [number, number]): Value {
-  const targets = graph.unsqueeze(graph.input(predictionInputs.targets, 'int64', ['position']), [0, 2])
-  const isHere = graph.and(graph.less(graph.integers([start - 1]), targets), graph.less(targets, graph.integers([end])))
-  const place = graph.where(isHere, graph.subtract(targets, graph.integers([start])), graph.integers([0]))
-  const shape = graph.concatenate([graph.shapeOf(logits, 0, 2), graph.integers([1])], 0)
-  const own = graph.gatherElements(logits, graph.expand(place, shape), 2)
-  const compared = graph.where(isHere, own, graph.unsqueeze(target, [2]))
+  const compared = graph.onHost(() => {
+    const targets = graph.unsqueeze(graph.input(predictionInputs.targets, 'int64', ['position']), [0, 2])
+    const isHere = graph.and(graph.less(graph.integers([start - 1]), targets), graph.less(targets, graph.integers([end])))
+    const place = graph.where(isHere, graph.subtract(targets, graph.integers([start])), graph.integers([0]))
+    const shape = graph.concatenate([graph.shapeOf(logits, 0, 2), graph.integers([1])], 0)
+    const own = graph.gatherElements(logits, graph.expand(place, shape), 2)
+    return graph.where(isHere, own, graph.unsqueeze(target, [2]))
+  })
   return graph.sum(graph.cast(graph.greater(logits, compared), 'float32'), [-1])
 }
 
@@ -108,7 +111,7 @@ export interface LogitPiece {
 /** Logits of token ids `[start, end)`, before center_unembed. final [row, position, dModel]. */
 export function logitPiece(graph: GraphBuilder, unembedding: Unembedding, final: Value, range: readonly [number, number]): LogitPiece {
   const [start, end] = range
-  return { start, rows: end - start, output: graph.output(pieceLogits(graph, unembedding, final, range)) }
+  return { start, rows: end - start, output: graph.outputTogether(pieceLogits(graph, unembedding, final, range), end - start) }
 }
 
 /** Logits of token ids `[start, end)`, before center_unembed, in the shape of final [..., dModel] but for its last axis. */

@@ -142,25 +142,28 @@ export class QuantityReader {
       ['final', final],
       [predictionInputs.baseline, new Tensor('int64', BigInt64Array.of(0n), [1])]
     ])
-    for (const { stage, session } of this.#stages) {
-      for (const piece of stage.pieces) {
-        await pause(stage.label)
+    for (const { stage, session } of this.#stages.filter(({ stage }) => stage.pieces.length > 0)) {
+      await pause(stage.label)
+      const pieces = stage.pieces.map(piece => {
         const wholes = Array.from({ length: rows }, () => ({
           maximum: new Float32Array(positions),
           sumExp: new Float32Array(positions),
           weightedDifference: piece.weightedDifference === null ? null : new Float32Array(positions)
         }))
-        const wanted = [piece.maximum, piece.sumExp, piece.weightedDifference].filter(name => name !== null)
-        for await (const { start, sliced } of inPositionRanges(feeds, this.#most)) {
-          const outputs = await runStage(session, stage, sliced, wanted)
+        return { piece, wholes }
+      })
+      const wanted = stage.pieces.flatMap(piece => [piece.maximum, piece.sumExp, piece.weightedDifference].filter(name => name !== null))
+      for await (const { start, sliced } of inPositionRanges(feeds, this.#most)) {
+        const outputs = await runStage(session, stage, sliced, wanted)
+        for (const { piece, wholes } of pieces) {
           for (const [row, whole] of wholes.entries()) {
             whole.maximum.set(outputs(piece.maximum).row(row), start)
             whole.sumExp.set(outputs(piece.sumExp).row(row), start)
             if (piece.weightedDifference !== null) whole.weightedDifference?.set(outputs(piece.weightedDifference).row(row), start)
           }
         }
-        for (const [row, whole] of wholes.entries()) masses[row]?.push(whole)
       }
+      for (const { wholes } of pieces) for (const [row, whole] of wholes.entries()) masses[row]?.push(whole)
     }
     return masses
   }

@@ -52,6 +52,8 @@ export class GraphBuilder {
   readonly #inputs = new Map<string, Port>()
   readonly #outputs = new Map<string, Port>()
   readonly #types = new Map<string, ElementType>()
+  /** Float32 values and the outputs that they become, until they are brought from the device. */
+  #together: { readonly value: Value; readonly width: number | null; readonly output: Value }[] = []
   #count = 0
   #isOnHost = false
   readonly placement: Placement
@@ -87,6 +89,17 @@ export class GraphBuilder {
     domain = ''
   ): Value[] {
     const outputs = types.map(type => this.#fresh(type))
+    this.#node(name, inputs, outputs, attributes, domain)
+    return outputs
+  }
+
+  #node(
+    name: string,
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain = ''
+  ): void {
     this.#nodes.push({
       name: this.#isOnHost ? `${hostNodes}${this.#nodes.length}` : '',
       operator: name,
@@ -95,7 +108,6 @@ export class GraphBuilder {
       outputs: outputs.map(output => output.name),
       attributes
     })
-    return outputs
   }
 
   #one(name: string, inputs: readonly Value[], type: ElementType, attributes: Readonly<Record<string, Attribute>> = {}): Value {
@@ -118,6 +130,39 @@ export class GraphBuilder {
     const source = this.#inputs.has(value.name) ? this.#one('Identity', [value], value.type) : value
     this.#outputs.set(source.name, { name: source.name, type: source.type, shape: null })
     return source.name
+  }
+
+  /**
+   * The same for a small float32 value [row, position], or [row, position, width], of which a stage has many: on a device they come back in
+   * one copy, since each copy is waited for. The output is there once `bringTogether` was called.
+   */
+  outputTogether(value: Value, width: number | null = null): string {
+    if (this.placement.weights !== 'device') return this.output(value)
+    const output = this.#fresh(value.type)
+    this.#together.push({ value, width, output })
+    return output.name
+  }
+
+  /** Brings what `outputTogether` was given from the device: joined there, and taken apart by the CPU. */
+  bringTogether(): void {
+    const together = this.#together
+    this.#together = []
+    if (together.length === 0) return
+    const joined = this.concatenate(
+      together.map(({ value, width }) => (width === null ? this.unsqueeze(value, [2]) : value)),
+      2
+    )
+    this.onHost(() => {
+      const sizes = this.integers(together.map(({ width }) => width ?? 1))
+      const types = together.map(({ value }) => value.type)
+      const parts = this.operator('Split', [joined, sizes], types, { axis: { int: 2 } })
+      for (const [place, { width, output }] of together.entries()) {
+        const part = parts[place]
+        if (part === undefined) throw new Error('Split gives an output for each size')
+        this.#node('Reshape', [part, this.integers(width === null ? [0, 0] : [0, 0, width])], [output])
+        this.output(output)
+      }
+    })
   }
 
   /** A tensor whose bytes stay in their file and are mapped by the runtime; the same bytes give the same value. */
