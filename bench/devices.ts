@@ -78,8 +78,10 @@ try {
         provider === 'cpu' ? '' : furthest(seen.splicedLogProbs, plain.splicedLogProbs).toExponential(0)
       ])
     } catch (thrown) {
+      // The others are measured all the same.
       rows.push([name, reasonOf(thrown), ...Array<string>(8).fill('')])
     }
+    process.stderr.write(`${rows.at(-1)?.join(' | ')}\n`)
   }
   const peers = (['float32', 'float16'] as const).map(type => {
     const peer = askCudaPeer(values.python, model, Number(values.rounds), ids, type)
