@@ -163,7 +163,7 @@ function otherWaysSection(rows: readonly ParityRow[], { webgpu, float16 }: Other
   return `## On WebGPU, and in float16
 
 The same cases on WebGPU, with SwiftShader as its GPU (Vulkan in software, as it comes with Chromium): the tolerances are the CPU's. That
-runs the shaders that a GPU would run, but no GPU's own arithmetic: on real GPUs none of it has been run. Active features are the same ones,
+runs the shaders that a GPU would run, but no GPU's own arithmetic; \`npm run parity -- --device webgpu\` prints the same table for one. Active features are the same ones,
 and so are greedy continuations, best predictions and ranks; \`npm run test:all\` runs all that is held to the golden data on WebGPU, \`npm test\`
 some of it.
 
