@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -128,6 +129,18 @@ test('a cancelled tokenization leaves a run that hangs alone; cancelling that ru
   abortRun.abort()
   expect((await run).kind).toBe('run/cancelled')
   expect((await waitingTokens).tokens.map(({ text }) => text)).toEqual(['<bos>', 'Once'])
+})
+
+test('started anew it holds nothing of what was open, and has the threads of the beginning', async () => {
+  const { inference } = start()
+  await inference.ready()
+  const threads = () => Number(/^Threads:\s+(\d+)$/m.exec(readFileSync(`/proc/${inference.processId}/status`, 'utf8'))?.[1])
+  const before = process.platform === 'linux' ? threads() : 0
+  await inference.run({ ...job, topK: 4 }, undefined, () => undefined)
+  expect(inference.mappedBytes).toBeGreaterThan(1e6)
+  await inference.restart()
+  expect(inference.mappedBytes).toBe(0)
+  if (process.platform === 'linux') expect(threads()).toBeLessThanOrEqual(before + 1)
 })
 
 describe('a pass of an evaluation', () => {

@@ -197,10 +197,7 @@ export class OpenSessions {
 
   /** Closes sessions that no job uses, those first that were not used for longest, until so much more fits; whether it does. */
   async #makeRoom(more: Holding): Promise<boolean> {
-    return this.#closeFrom(
-      [...this.#open.values()].filter(open => !users.has(open)),
-      more
-    )
+    return this.#closeSome([...this.#open.values()], open => !users.has(open), more)
   }
 
   /**
@@ -209,16 +206,18 @@ export class OpenSessions {
    */
   async #closeOwn(more: Holding): Promise<void> {
     const used = usedByJob.getStore() ?? new Set()
-    const own = [...this.#open.values()].filter(open => used.has(open) && users.get(open) === 1 && open.holds.deviceBytes === 0)
-    await this.#closeFrom(own.reverse(), more)
+    const isOwn = (open: Open) => used.has(open) && users.get(open) === 1 && open.holds.deviceBytes === 0
+    await this.#closeSome([...this.#open.values()].reverse(), isOwn, more)
   }
 
-  async #closeFrom(candidates: readonly Open[], more: Holding): Promise<boolean> {
+  /** Closes those that may go and do not run, in this order, until so much more fits; others may use or close some of them meanwhile. */
+  async #closeSome(candidates: readonly Open[], mayGo: (open: Open) => boolean, more: Holding): Promise<boolean> {
     const most = await this.#most(more)
     for (const open of candidates) {
       const over = this.#over(more, most)
       if (over.length === 0) return true
-      if (open.runs === 0 && over.some(kind => open.holds[kind] > 0)) await this.#close(open)
+      const isIdle = this.#open.get(open.source.key) === open && open.runs === 0 && mayGo(open)
+      if (isIdle && over.some(kind => open.holds[kind] > 0)) await this.#close(open)
     }
     return this.#over(more, most).length === 0
   }

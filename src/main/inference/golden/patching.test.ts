@@ -14,15 +14,23 @@ import { type Flow, referenceLogits } from '../../transformer/reference/float64-
 import { CompiledPlans } from '../compiled.ts'
 import type { InferredPatching, PatchingJob, PatchingStep } from '../messages.ts'
 import { OpenModels } from '../models.ts'
+import { keepingSessions, OpenSessions } from '../open-sessions.ts'
 import { patchGrids } from '../patch-grids.ts'
 import { patchOne } from '../patch-one.ts'
 import { defaultBudget } from '../plan.ts'
 import type { InferenceState, Pause } from '../run.ts'
+import { expectedThreads, holdingOf } from '../session-budget.ts'
 import { expectValues, golden, goldenProvider, index, promptOf, readingOf, tensorsOf } from './golden-data.ts'
 
 /** The engine's float32 against double precision. */
 const tolerance = 5e-5
 const state: InferenceState = { models: new OpenModels(), plans: new CompiledPlans(), budget: defaultBudget }
+/** Room for a few sessions, where a job takes some thirty. */
+const few = new OpenSessions(
+  { bytes: 5 * holdingOf(2000, expectedThreads(), 0).bytes, threads: 1e6, deviceBytes: async () => 0 },
+  () => null
+)
+const crowded: InferenceState = { ...state, plans: new CompiledPlans(few) }
 
 type Asked = Pick<PatchingJob, 'model' | 'prompt' | 'source' | 'quantity'> & Partial<Omit<PatchingJob, 'sites'>>
 type AskedGrid = { readonly site: PatchSite; readonly head?: number }
@@ -30,10 +38,11 @@ type AskedGrid = { readonly site: PatchSite; readonly head?: number }
 function grids(
   { processing = [], ...asked }: Asked & { readonly sites: readonly AskedGrid[] },
   pause: Pause = async () => undefined,
-  onStep: (step: PatchingStep) => void = () => undefined
+  onStep: (step: PatchingStep) => void = () => undefined,
+  within: InferenceState = state
 ): Promise<InferredPatching> {
   const { processing: _, keepWith: __, ...request } = patchingRequest.parse({ ...asked, provider: goldenProvider })
-  return patchGrids({ ...request, processing, cacheFolder: '' }, state, pause, onStep)
+  return keepingSessions(() => patchGrids({ ...request, processing, cacheFolder: '' }, within, pause, onStep))
 }
 
 function one({ processing = [], ...asked }: Asked & { readonly cell: Omit<PatchCell, 'head' | 'from'> & Partial<PatchCell> }) {
@@ -116,8 +125,13 @@ const quantities: readonly Quantity[] = [
 const models = ['gemma2-tiny', 'gpt2-tiny', 'pythia-tiny'] as const
 
 describe('every cell equals the patched forward pass in double precision', () => {
-  for (const id of models) {
-    test(id, async () => {
+  const cases = [...models.map(id => ({ id, isCrowded: false })), { id: 'gpt2-tiny', isCrowded: true }]
+  for (const { id, isCrowded } of cases) {
+    test(`${id}, with room for ${isCrowded ? 'a few sessions' : 'all'}`, async () => {
+      let mostOpen = 0
+      const pause = async () => {
+        mostOpen = Math.max(mostOpen, few.held.sessions)
+      }
       const { model, base: ids, source, prompt, sourcePrompt } = await pairOf(id)
       const run = await referenceOf(model)
       const [baseRun, sourceRun] = [recorded(run, ids), recorded(run, source)]
@@ -135,7 +149,8 @@ describe('every cell equals the patched forward pass in double precision', () =>
         const isFirst = quantity.kind === 'log-prob'
         const processing = isFirst ? [...processingFlag.options] : []
         const sites: AskedGrid[] = [...places.map(site => ({ site })), ...(isFirst ? [{ site: 'z' as const, head: 1 }] : [])]
-        const found = await grids({ model, prompt, source: sourcePrompt, quantity, sites, processing })
+        const asked = { model, prompt, source: sourcePrompt, quantity, sites, processing }
+        const found = await grids(asked, pause, undefined, isCrowded ? crowded : state)
         const baseValue = measured(quantity, baseRun.logits, base)
         const sourceValue = measured(quantity, sourceRun.logits, base)
         expect(Math.abs(Number(found.base) - baseValue)).toBeLessThanOrEqual(tolerance)
@@ -156,6 +171,7 @@ describe('every cell equals the patched forward pass in double precision', () =>
         }
         expect(largest).toBeGreaterThan(0.02)
       }
+      if (isCrowded) expect(mostOpen).toBeLessThan(10)
     })
   }
 
