@@ -1,12 +1,19 @@
 /** Waiting for what comes to hold by itself. */
 import { setTimeout as wait } from 'node:timers/promises'
 
+/** What a look counts for at most, in ms: a machine that stood still meanwhile gave nobody time. */
+const longestLook = 500
+
 /** Settles when `holds` gives true; throws with what `message` says by then after `patience` ms. */
 export async function until(holds: () => boolean | Promise<boolean>, message: () => string, patience = 20_000): Promise<void> {
-  const started = performance.now()
+  let waited = 0
+  let last = performance.now()
   while (!(await holds())) {
-    if (performance.now() - started > patience) throw new Error(message())
+    if (waited > patience) throw new Error(message())
     await wait(20)
+    const now = performance.now()
+    waited += Math.min(longestLook, now - last)
+    last = now
   }
 }
 
