@@ -32,6 +32,17 @@ const gemma2 = {
 
 export const shapes: Readonly<Record<string, Shape>> = {
   small: { kind: 'gemma2', layers: 8, width: 512, mlp: 2048, heads: 8, keyValueHeads: 4, head: 64, vocabulary: 32_000, features: 4096 },
+  'small-26-layers': {
+    kind: 'gemma2',
+    layers: 26,
+    width: 512,
+    mlp: 2048,
+    heads: 8,
+    keyValueHeads: 4,
+    head: 64,
+    vocabulary: 32_000,
+    features: 4096
+  },
   'gemma-2-2b-8-layers': { ...gemma2, layers: 8 },
   'gemma-2-2b': { ...gemma2, layers: 26 },
   'gpt2-small': {
