@@ -301,7 +301,7 @@ export function makePlan(request: PlanRequest): Plan {
   if (request.predictions === 'none') {
     stages.push(builder.finish())
     refuseUnread(request.saes, stages)
-    return { stages }
+    return { stages: readStages(stages) }
   }
   if (request.predictions === 'next') {
     stages.push(...nextLogits(request, builder, final, pieces, isSmall))
@@ -343,6 +343,18 @@ export function makePlan(request: PlanRequest): Plan {
     stages.push(last.finish())
   }
   return { stages }
+}
+
+/** The stages without those that only hand on what no later one reads. */
+function readStages(stages: readonly Stage[]): Stage[] {
+  const read = new Set<string>()
+  const kept = stages.toReversed().filter(({ inputs, outputs, carries }) => {
+    const handsOn = new Set(carries.values())
+    if (outputs.every(output => handsOn.has(output)) && [...carries.keys()].every(name => !read.has(name))) return false
+    for (const input of inputs) read.add(input)
+    return true
+  })
+  return kept.reverse()
 }
 
 function stageParameters({ budget, placement }: PlanRequest): number {

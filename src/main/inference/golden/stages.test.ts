@@ -1,12 +1,17 @@
 /** A run that is cut into stages gives the numbers of one that is not, whatever SAEs it has. */
 import { describe, expect, test } from 'vitest'
 import { fromMaybeNumber } from '../../../contract/numbers.ts'
+import { CompiledPlans } from '../compiled.ts'
+import { harvestPass } from '../harvest.ts'
+import { OpenModels } from '../models.ts'
+import { defaultBudget } from '../plan.ts'
 import {
   expectClose,
   expectHook,
   expectOutputs,
   expectValues,
   golden,
+  goldenProvider,
   promptOf,
   readingOf,
   runAndSave,
@@ -49,6 +54,39 @@ describe('a run cut into many stages gives the same numbers', () => {
     for (const [place, value] of divergences(whole.result).entries()) {
       expect(Math.abs((divergences(result)[place] ?? Number.NaN) - (value ?? 0))).toBeLessThanOrEqual(1e-5)
     }
+  })
+
+  test('of which a harvest runs those that its SAEs are in', async () => {
+    const { ids } = await promptOf('gemma2-tiny', 'p0')
+    const saes = membersOf(saeCase('gemma2-tiny.gemma_scope_att_l0'))
+    const job = {
+      model: golden('models', 'gemma2-tiny'),
+      saes,
+      ...readingOf('no_processing'),
+      provider: goldenProvider,
+      cacheFolder: '/nonexistent',
+      ids: Int32Array.from(ids),
+      length: ids.length,
+      counted: new Uint8Array(ids.length).fill(1)
+    }
+    const passes = [manyStages, defaultBudget].map(async budget => {
+      const stages = new Set<string>()
+      const pass = await harvestPass(job, { models: new OpenModels(), plans: new CompiledPlans(), budget }, async label => {
+        stages.add(label)
+      })
+      return { stages: [...stages], ...pass }
+    })
+    const [cut, whole] = await Promise.all(passes)
+    expect(cut?.stages).toEqual(['opening embed', 'embed'])
+    expect(cut?.saes[0]?.places.length).toBeGreaterThan(0)
+    expect(cut?.saes[0]?.places).toEqual(whole?.saes[0]?.places)
+    expectClose(
+      'activations',
+      { shape: [], data: cut?.saes[0]?.values ?? new Float32Array() },
+      { shape: [], data: whole?.saes[0]?.values ?? new Float32Array() },
+      1e-5,
+      1e-5
+    )
   })
 
   test('with a transcoder', async () => {
