@@ -4,6 +4,7 @@
  * have a queue of their own: they give way to runs, between two stages.
  */
 import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
@@ -100,6 +101,8 @@ export class ProcessLife {
   #atWork = 0
   readonly #listener: InferenceListener
   #killedOnPurpose = false
+  /** Processes that were killed and are not gone, until nothing half-written of theirs is left. */
+  readonly #leaving = new Set<Promise<void>>()
   #choice: InferenceChoice
   /** Why providers are not tried again: they ended a process. */
   #refused: ProcessChoice['refused'] = {}
@@ -202,8 +205,11 @@ export class ProcessLife {
     this.#killedOnPurpose = false
     const requests = [...this.#requests.values()]
     this.#requests.clear()
-    if (child.exitCode === null && child.signalCode === null) child.once('exit', () => removeUnfinished(requests, child))
-    else removeUnfinished(requests, child)
+    if (child.exitCode === null && child.signalCode === null) {
+      const left = once(child, 'exit').then(() => removeUnfinished(requests, child))
+      this.#leaving.add(left)
+      left.finally(() => this.#leaving.delete(left))
+    } else removeUnfinished(requests, child)
     if (this.#closed) {
       for (const request of requests) request.reject(diedError(death, null))
       return
@@ -389,9 +395,11 @@ export class ProcessLife {
     this.#closed = true
     this.#whenReady.resolve()
     const child = this.#child
-    if (child === null) return
-    const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
-    child.kill('SIGKILL')
-    await gone
+    if (child !== null) {
+      const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
+      child.kill('SIGKILL')
+      await gone
+    }
+    await Promise.all(this.#leaving)
   }
 }
