@@ -4,7 +4,6 @@
  * have a queue of their own: they give way to runs, between two stages.
  */
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import fs from 'node:fs'
 import type { InferenceState } from '../../contract/engine.ts'
 import { SpliceError } from '../../contract/errors.ts'
@@ -81,6 +80,11 @@ const unheard = {
   longestStage: null,
   isCancelled: false,
   hasStepped: false
+}
+
+/** Settles when a process that was killed is gone. */
+function goneFrom(child: ChildProcess): Promise<void> {
+  return new Promise(resolve => child.once('exit', () => resolve()))
 }
 
 /** Removes what a process that has ended left half-written. */
@@ -206,9 +210,11 @@ export class ProcessLife {
     const requests = [...this.#requests.values()]
     this.#requests.clear()
     if (child.exitCode === null && child.signalCode === null) {
-      const left = once(child, 'exit').then(() => removeUnfinished(requests, child))
+      const left = goneFrom(child).then(() => {
+        this.#leaving.delete(left)
+        removeUnfinished(requests, child)
+      })
       this.#leaving.add(left)
-      left.finally(() => this.#leaving.delete(left))
     } else removeUnfinished(requests, child)
     if (this.#closed) {
       for (const request of requests) request.reject(diedError(death, null))
@@ -377,7 +383,7 @@ export class ProcessLife {
       const child = this.#child
       if (this.#closed) return
       if (child === null) return between()
-      const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
+      const gone = goneFrom(child)
       this.#whenReady = Promise.withResolvers()
       this.#killedOnPurpose = true
       child.kill('SIGKILL')
@@ -396,7 +402,7 @@ export class ProcessLife {
     this.#whenReady.resolve()
     const child = this.#child
     if (child !== null) {
-      const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
+      const gone = goneFrom(child)
       child.kill('SIGKILL')
       await gone
     }

@@ -69,7 +69,7 @@ export interface LensOutputs {
   readonly topLogits: string
   readonly topIds: string
   readonly maximum: string
-  /** NaN where some logit is NaN or the maximum infinite. */
+  /** Not finite where some logit is NaN or the maximum infinite. */
   readonly sumExp: string
   /** Null unless the mean over the vocabulary is to be taken out of the logits. */
   readonly logitSum: string | null

@@ -18,7 +18,7 @@ export interface PieceOutputs {
   /** What is said of single tokens; null where losses and divergence are all that is wanted. */
   readonly ranking: RankingOutputs | null
   readonly maximum: string
-  /** Sum of exp(l - maximum); NaN where some logit is NaN or the maximum infinite. */
+  /** Sum of exp(l - maximum); not finite where some logit is NaN or the maximum infinite. */
   readonly sumExp: string
   /** Sum of the piece's logits; null unless the mean over the vocabulary is to be taken out of them. */
   readonly logitSum: string | null

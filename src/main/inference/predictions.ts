@@ -1,5 +1,8 @@
 /** Merges what the pieces of the vocabulary said into log-probs, ranks, top-k and divergence, in double precision. */
-/** What a piece says of the whole distribution for one variant, each [position]; `sumExp` is NaN where some logit is NaN or the maximum infinite. */
+/**
+ * What a piece says of the whole distribution for one variant, each [position]; `sumExp` is not finite where some logit is NaN or the maximum
+ * infinite: NaN on the CPU, and infinite on a GPU, whose maximum passes over NaN.
+ */
 export interface PieceMass {
   readonly maximum: Float32Array
   readonly sumExp: Float32Array
@@ -32,6 +35,7 @@ function at(values: Float32Array, index: number): number {
 
 /** log sum exp of a position's logits; NaN where one of them is. */
 export function logSumExpAt(pieces: readonly PieceMass[], position: number): number {
+  if (!areNumbersAt(pieces, position)) return Number.NaN
   const maximum = Math.max(...pieces.map(piece => at(piece.maximum, position)))
   const sum = pieces.reduce((total, piece) => total + at(piece.sumExp, position) * Math.exp(at(piece.maximum, position) - maximum), 0)
   return maximum + Math.log(sum)
@@ -39,7 +43,7 @@ export function logSumExpAt(pieces: readonly PieceMass[], position: number): num
 
 /** Whether a position's logits are numbers. */
 export function areNumbersAt(pieces: readonly PieceMass[], position: number): boolean {
-  return pieces.every(piece => !Number.isNaN(at(piece.sumExp, position)))
+  return pieces.every(piece => Number.isFinite(at(piece.sumExp, position)))
 }
 
 /** What center_unembed takes out of a position's logits: their mean over the vocabulary, 0 where it does nothing. */

@@ -19,7 +19,7 @@ export interface SessionBudget extends Pick<Holding, 'bytes' | 'threads'> {
   deviceBytes(): Promise<number>
 }
 
-/** Bytes of a session by what it is made of, measured once it has run (docs/performance.md); its small constants are in the graph. */
+/** Bytes of a session by what it is made of, measured once it has run: bench/sessions.ts. Its small constants are in the graph. */
 const cost = { base: 30e3, perThread: 45e3, perGraphByte: 105 }
 
 /** About what a session over a graph of so many bytes holds. */

@@ -87,4 +87,12 @@ describe.skipIf(softwareGpu === null)('on WebGPU', () => {
     const logits = expectValues('logits', expected.get('output.logits'))
     expectClose('logits', variantOf(saved, 'edited').get('logits'), logits, 5e-4, 0)
   })
+
+  test('weights that are no numbers are said to be none', async () => {
+    const model = golden('hostile/checkpoints/nan_weights')
+    const { result } = await runAndSave({ provider, model, prompt: { ids: [7, 3, 9] }, variants: [clean], ...readingOf('no_processing') })
+    expect(result.provider).toBe(provider)
+    expect(result.warnings.join()).toMatch(/logits are not numbers at 3 positions.*hold NaN or infinities/)
+    expect(result.variants[0]?.topK).toEqual([[], [], []])
+  })
 })
